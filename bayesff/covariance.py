@@ -1,0 +1,59 @@
+r"""Covariances as a diagonal plus a factor, so that errors from different causes add.
+
+Every error in the package, numerical or experimental, independent or shared, is a `Covariance`
+
+.. math:: \Sigma = \mathrm{diag}(d) + F F^\mathsf{T}
+
+with ``d`` the independent variances and the columns of ``F`` the shared causes (a laboratory, a smooth discrepancy, the
+modes of a block bootstrap). Adding two covariances adds their diagonals and puts their columns side by side; a solve or a
+determinant costs :math:`n m^2` for ``m`` columns instead of :math:`n^3`.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Covariance(eqx.Module):
+    r"""The covariance :math:`\mathrm{diag}(d) + F F^\mathsf{T}` of a vector of data.
+
+    Parameters
+    ----------
+    diagonal
+        Independent variances ``d``, in the square of the datum's unit.
+    factor
+        Columns ``F`` of the shared part, in the datum's unit; ``(datum, 0)`` when there is none.
+    """
+
+    diagonal: Float[Array, " datum"]
+    factor: Float[Array, "datum column"]
+
+    @classmethod
+    def independent(cls, uncertainty: Float[Array, " datum"]) -> "Covariance":
+        """Return the covariance of independent errors with these standard deviations."""
+        uncertainty = jnp.asarray(uncertainty)
+        return cls(uncertainty**2, jnp.zeros((uncertainty.shape[0], 0), uncertainty.dtype))
+
+    @classmethod
+    def shared(cls, factor: Float[Array, "datum column"]) -> "Covariance":
+        """Return the covariance of errors that several data share, one column a cause."""
+        factor = jnp.asarray(factor)
+        return cls(jnp.zeros(factor.shape[0], factor.dtype), factor)
+
+    @classmethod
+    def from_matrix(cls, matrix: Float[Array, "datum datum"]) -> "Covariance":
+        """Return the covariance of a positive definite matrix, through its Cholesky factor."""
+        return cls.shared(jnp.linalg.cholesky(jnp.asarray(matrix)))
+
+    def __add__(self, other: "Covariance") -> "Covariance":
+        return Covariance(self.diagonal + other.diagonal, jnp.concatenate([self.factor, other.factor], axis=1))
+
+    @property
+    def variance(self) -> Float[Array, " datum"]:
+        """The marginal variance of each datum."""
+        return self.diagonal + jnp.sum(self.factor**2, axis=1)
+
+    @property
+    def matrix(self) -> Float[Array, "datum datum"]:
+        """The dense matrix."""
+        return jnp.diag(self.diagonal) + self.factor @ self.factor.T
