@@ -57,3 +57,18 @@ class Covariance(eqx.Module):
     def matrix(self) -> Float[Array, "datum datum"]:
         """The dense matrix."""
         return jnp.diag(self.diagonal) + self.factor @ self.factor.T
+
+    @classmethod
+    def concatenate(cls, blocks: "list[Covariance]") -> "Covariance":
+        """Return the covariance of data side by side whose errors have no cause in common."""
+        from jax.scipy.linalg import block_diag
+
+        diagonal = jnp.concatenate([block.diagonal for block in blocks])
+        if all(block.factor.shape[1] == 0 for block in blocks):
+            return cls(diagonal, jnp.zeros((diagonal.shape[0], 0), diagonal.dtype))
+        # block_diag keeps the rows of blocks that have no columns.
+        return cls(diagonal, block_diag(*(block.factor for block in blocks)))
+
+    def scale(self, factor: Float[Array, ""]) -> "Covariance":
+        """Return the covariance when every standard deviation is multiplied by the factor."""
+        return Covariance(self.diagonal * factor**2, self.factor * factor)

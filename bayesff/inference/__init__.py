@@ -1,1 +1,9 @@
+"""Inference: from a calibration problem to its posterior."""
 
+from bayesff.inference.diagnostics import diagnose
+from bayesff.inference.mode import Mode, find_mode
+from bayesff.inference.nuts import NUTS
+from bayesff.inference.posterior import Sample, assemble
+from bayesff.inference.target import Target
+
+__all__ = ["NUTS", "Mode", "Sample", "Target", "assemble", "diagnose", "find_mode"]

@@ -1,0 +1,87 @@
+r"""The distribution of data given a prediction and everything that can be wrong with either.
+
+For Gaussian measurement error all shared causes (laboratories, discrepancies, correlated numerical error) are integrated out
+analytically, :math:`y \sim N(\mu, D + F F^\mathsf{T})`, so that the sampler sees only the parameters and the scales. The causes
+themselves, :math:`z` in :math:`y = \mu + F z + e`, are then drawn exactly from their Gaussian conditional.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax.scipy.linalg import cho_solve, solve_triangular
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from bayesff.covariance import Covariance
+
+
+class Likelihood(eqx.Module):
+    """Distribution of the data of one term.
+
+    Parameters
+    ----------
+    mean
+        Prediction of the potential, with the sampled causes added if there are any.
+    covariance
+        Everything that is Gaussian about it: measurement, numerical error, shared causes that are integrated out.
+    degrees_of_freedom
+        Of a Student-t measurement error; ``None`` for a Gaussian one. With it the covariance is diagonal and holds squared
+        scales.
+    """
+
+    mean: Float[Array, " datum"]
+    covariance: Covariance
+    degrees_of_freedom: Float[Array, ""] | None = None
+
+    @property
+    def independent(self) -> bool:
+        """Whether the data are independent given the parameters."""
+        return self.covariance.factor.shape[1] == 0
+
+    def distribution(self) -> dist.Distribution:
+        """Return the NumPyro distribution: of one datum each if they are independent, else of the whole vector."""
+        if self.degrees_of_freedom is not None:
+            return dist.StudentT(self.degrees_of_freedom, self.mean, jnp.sqrt(self.covariance.diagonal))
+        if self.independent:
+            return dist.Normal(self.mean, jnp.sqrt(self.covariance.diagonal))
+        return dist.LowRankMultivariateNormal(self.mean, self.covariance.factor, self.covariance.diagonal)
+
+    def log_likelihood(self, values: Float[Array, " datum"]) -> Float[Array, " datum"]:
+        r"""Return the log predictive density of every datum given the parameters and all the *other* data.
+
+        For correlated errors this is :math:`\log p(y_i \mid y_{-i}, \theta)`, which leave-one-out needs (P.-C. Buerkner, J. Gabry,
+        A. Vehtari, Comput. Stat. 36, 1243 (2021), doi:10.1007/s00180-020-01045-4); for independent ones it is
+        :math:`\log p(y_i \mid \theta)`.
+        """
+        if self.independent or self.degrees_of_freedom is not None:
+            return self.distribution().log_prob(values)
+        precision, weighted = self._precision(values - self.mean)
+        return dist.Normal(values - weighted / precision, precision**-0.5).log_prob(values)
+
+    def _precision(self, residual: Float[Array, " datum"]) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
+        """Return the diagonal of the inverse covariance, and its product with a residual (Woodbury's identity)."""
+        diagonal, factor = self.covariance.diagonal, self.covariance.factor
+        scaled = factor / diagonal[:, None]
+        cholesky = self._capacitance()
+        root = solve_triangular(cholesky, scaled.T, lower=True)
+        inverse = 1 / diagonal - jnp.sum(root**2, axis=0)
+        return inverse, residual / diagonal - root.T @ (root @ residual)
+
+    def _capacitance(self) -> Float[Array, "column column"]:
+        factor = self.covariance.factor
+        return jnp.linalg.cholesky(jnp.eye(factor.shape[1]) + factor.T @ (factor / self.covariance.diagonal[:, None]))
+
+    def sample_causes(self, key: PRNGKeyArray, values: Float[Array, " datum"]) -> Float[Array, " column"]:
+        """Draw the shared causes ``z`` from their exact conditional distribution given the data and the parameters."""
+        cholesky = self._capacitance()
+        right = self.covariance.factor.T @ ((values - self.mean) / self.covariance.diagonal)
+        noise = jax.random.normal(key, right.shape)
+        return cho_solve((cholesky, True), right) + solve_triangular(cholesky, noise, trans=1, lower=True)
+
+    def replicate(self, key: PRNGKeyArray, causes: Float[Array, " column"]) -> Float[Array, " datum"]:
+        """Draw replicated data that share the causes: the same laboratories measure the same states once more."""
+        centre = self.mean + self.covariance.factor @ causes
+        scale = jnp.sqrt(self.covariance.diagonal)
+        if self.degrees_of_freedom is not None:
+            return dist.StudentT(self.degrees_of_freedom, centre, scale).sample(key)
+        return dist.Normal(centre, scale).sample(key)

@@ -1,0 +1,233 @@
+"""The calibration problem: potential, priors, data and pooling, which together are a NumPyro model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array
+
+from bayesff.calibration.error_models import GroupBias, Points
+from bayesff.calibration.likelihood import Likelihood
+from bayesff.calibration.pooling import CompletePooling, PartialPooling, Pooling
+from bayesff.calibration.priors import Prior
+from bayesff.calibration.terms import Term
+from bayesff.covariance import Covariance
+from bayesff.errors import ParameterError, StudyError
+from bayesff.observables import Observable, Prediction
+from bayesff.observables.base import require_double_precision
+from bayesff.potentials import Potential
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What was sampled for the error model of one term."""
+
+    noise_scale: Array
+    degrees_of_freedom: Array | None
+    scales: tuple[dict[str, Array], ...]
+    causes: Array | None
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Everything unknown: parameters of the potential (a scalar, or one value an environment) and errors by term."""
+
+    parameters: dict[str, Array]
+    errors: dict[str, Errors]
+
+
+class CalibrationProblem:
+    """Priors, potential, data and pooling; calling it is the NumPyro model.
+
+    The model samples the parameters (sites with the priors' names; see `bayesff.calibration.pooling` for the sites that pooling
+    adds), the scales of the error models, and the data of every term (site ``<term>``, plate ``<term>_datum``). It can be given
+    to any ``numpyro.infer`` algorithm.
+
+    Parameters
+    ----------
+    potential
+        Makes the potential from the parameters, given by keyword: a potential class, or any function that returns a potential
+        (for example ``functools.partial(Mie, attractive=6.0)``).
+    priors
+        Prior of every parameter, by keyword.
+    terms
+        Data with their observables and error models.
+    pooling
+        How the parameters are shared between environments: one choice for all, or one for each parameter named (complete
+        pooling for the others).
+
+    Raises
+    ------
+    StudyError
+        If names clash or a pooling choice names an unknown parameter.
+    ParameterError
+        If a prior's unit does not fit, or the potential does not take the parameters.
+    """
+
+    def __init__(
+        self,
+        potential: Callable[..., Potential],
+        priors: Mapping[str, Prior],
+        terms: Sequence[Term],
+        pooling: Pooling | Mapping[str, Pooling] | None = None,
+    ) -> None:
+        self.potential = potential
+        self.priors = dict(priors)
+        self.terms = {term.name: term for term in terms}
+        if len(self.terms) < len(terms):
+            names = [term.name for term in terms]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise StudyError(f"two terms are called {twice!r}: give one of them another name")
+        if not self.terms:
+            raise StudyError("a calibration needs at least one term: give data with an observable")
+        self.environments = tuple(dict.fromkeys(label for term in terms for label in term.environments))
+        self.points = {name: term.points(self.environments) for name, term in self.terms.items()}
+        self.pooling = self._pooling_by_parameter(pooling)
+        self.parameter_units, self._positive = self._parameter_facts()
+
+    def _pooling_by_parameter(self, pooling: Pooling | Mapping[str, Pooling] | None) -> dict[str, Pooling]:
+        if not isinstance(pooling, Mapping):
+            return dict.fromkeys(self.priors, CompletePooling() if pooling is None else pooling)
+        unknown = [name for name in pooling if name not in self.priors]
+        if unknown:
+            raise StudyError(f"pooling names {unknown[0]!r}, but the parameters are {', '.join(self.priors)}: correct the name")
+        return {name: pooling.get(name, CompletePooling()) for name in self.priors}
+
+    def _parameter_facts(self) -> tuple[dict[str, str], frozenset[str]]:
+        """Return internal units and positive parameters, found by making the potential once from its priors."""
+        drawn = {name: prior.distribution.sample(jax.random.key(0)) for name, prior in self.priors.items()}
+        try:
+            made = jax.eval_shape(lambda drawn: self.potential(**drawn), drawn)
+        except TypeError as error:
+            raise ParameterError(
+                f"the potential does not take the parameters {', '.join(self.priors)} of the priors ({error}): rename a prior"
+            ) from None
+        declared = made.parameter_units()
+        parameter_units = {name: declared.get(name, prior.unit) for name, prior in self.priors.items()}
+        for name, prior in self.priors.items():
+            prior.within(parameter_units[name])
+        positive = {
+            name
+            for name, prior in self.priors.items()
+            if name in made.positive_parameters()
+            or (name not in declared and prior.distribution.support is dist.constraints.positive)
+        }
+        return parameter_units, frozenset(positive)
+
+    def sample(self) -> Latents:
+        """Sample everything unknown, inside a NumPyro model."""
+        parameters = {
+            name: self.pooling[name].sample(
+                name,
+                prior.within(self.parameter_units[name]),
+                name in self._positive,
+                self.parameter_units[name],
+                len(self.environments),
+            )
+            for name, prior in self.priors.items()
+        }
+        return Latents(parameters, {name: self._sample_errors(term) for name, term in self.terms.items()})
+
+    def _sample_errors(self, term: Term) -> Errors:
+        points = self.points[term.name]
+        noise_scale = term.noise.sample_scale(points)
+        degrees_of_freedom = term.noise.sample_degrees_of_freedom(points)
+        scales = tuple(effect.sample_scales(points) for effect in term.effects)
+        causes = None
+        if degrees_of_freedom is not None and term.effects:
+            num_causes = self.effects(term, scales, points).factor.shape[1]
+            causes = numpyro.sample(f"{term.name}_causes", dist.Normal(0.0, 1.0).expand([num_causes]).to_event(1))
+        return Errors(noise_scale, degrees_of_freedom, scales, causes)
+
+    def effects(self, term: Term, scales: Sequence[dict[str, Array]], points: Points) -> Covariance:
+        """Return the covariance that the effects of a term make at any points; its columns are the term's causes in order."""
+        total = Covariance.independent(jnp.zeros(points.num_points))
+        for effect, scale in zip(term.effects, scales, strict=True):
+            total = total + effect.columns(scale, points, self.points[term.name])
+        return total
+
+    def predict(self, parameters: Mapping[str, Array], observable: Observable, points: Points) -> Prediction:
+        """Predict an observable at points that may lie in several environments, each with its own parameters."""
+        if all(jnp.ndim(value) == 0 for value in parameters.values()) or not points.state:
+            return observable.predict(self.potential(**self.parameters_in(parameters, points.environment[0])), points.state)
+        blocks, order = [], []
+        for environment in np.unique(points.environment):
+            rows = np.flatnonzero(points.environment == environment)
+            potential = self.potential(**self.parameters_in(parameters, environment))
+            blocks.append(observable.predict(potential, {key: column[rows] for key, column in points.state.items()}))
+            order.append(rows)
+        mean = jnp.concatenate([block.mean for block in blocks])
+        covariance = Covariance.concatenate([block.covariance for block in blocks])
+        back = np.argsort(np.concatenate(order))
+        return Prediction(mean[back], Covariance(covariance.diagonal[back], covariance.factor[back]))
+
+    @staticmethod
+    def parameters_in(parameters: Mapping[str, Array], environment: int) -> dict[str, Array]:
+        """Return the parameters of one environment."""
+        return {name: value if jnp.ndim(value) == 0 else value[environment] for name, value in parameters.items()}
+
+    def likelihood(self, latents: Latents, term: Term) -> Likelihood:
+        """Return the distribution of the data of one term given everything unknown."""
+        points, errors = self.points[term.name], latents.errors[term.name]
+        prediction = self.predict(latents.parameters, term.observable, points)
+        effects = self.effects(term, errors.scales, points)
+        measured = term.measurement_covariance().scale(errors.noise_scale)
+        if errors.degrees_of_freedom is None:
+            return Likelihood(prediction.mean, effects + measured + prediction.covariance)
+        mean = prediction.mean if errors.causes is None else prediction.mean + effects.factor @ errors.causes
+        squared_scale = effects.diagonal + measured.variance + prediction.covariance.variance
+        return Likelihood(mean, Covariance.independent(jnp.sqrt(squared_scale)), errors.degrees_of_freedom)
+
+    def __call__(self, observed: Mapping[str, Any] | None = None) -> None:
+        """Run the NumPyro model.
+
+        Parameters
+        ----------
+        observed
+            Values of each term in place of the measured ones; a term that is ``None`` or left out is sampled (so ``{}`` draws
+            from the prior predictive distribution). The measured values if not given.
+        """
+        require_double_precision()
+        if observed is None:
+            observed = {name: term.values for name, term in self.terms.items()}
+        latents = self.sample()
+        for name, term in self.terms.items():
+            likelihood, values = self.likelihood(latents, term), observed.get(name)
+            if likelihood.independent:
+                with numpyro.plate(f"{name}_datum", len(term.values)):
+                    numpyro.sample(name, likelihood.distribution(), obs=values)
+            else:
+                numpyro.sample(name, likelihood.distribution(), obs=values)
+
+    @property
+    def site_units(self) -> dict[str, str]:
+        """Return the internal unit of every site."""
+        found: dict[str, str] = {}
+        for name, unit in self.parameter_units.items():
+            partial = isinstance(self.pooling[name], PartialPooling)
+            found |= {name: unit, f"{name}_environment": unit, f"{name}_offset": ""}
+            found |= {f"tau_{name}": "" if name in self._positive else unit} if partial else {}
+        for name, term in self.terms.items():
+            found[name] = self.points[name].unit
+            found |= {f"{name}_noise_scale": "", f"{name}_degrees_of_freedom": "", f"{name}_causes": ""}
+            for effect in term.effects:
+                found |= effect.units(self.points[name])
+        return found
+
+    @property
+    def site_dims(self) -> dict[str, list[str]]:
+        """Return the named dimensions of every site that is not a scalar."""
+        found = {f"{name}_{suffix}": ["environment"] for name in self.priors for suffix in ("environment", "offset")}
+        for name, term in self.terms.items():
+            found[name] = [f"{name}_datum"]
+            found[f"{name}_causes"] = [f"{name}_cause"]
+            found[f"{name}_discrepancy_scale"] = [f"{name}_environment"]
+            for effect in term.effects:
+                if isinstance(effect, GroupBias):
+                    found[f"{name}_{effect.group}_bias"] = [f"{name}_{effect.group}"]
+        return found

@@ -1,0 +1,106 @@
+"""Has the run converged? Diagnostics are data with a verdict."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray
+
+MAX_RHAT = 1.01
+MIN_ESS = 400.0
+MIN_EBFMI = 0.3
+
+
+def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dataset:
+    """Return R-hat, effective sample sizes and Monte Carlo errors of every scalar, and a verdict.
+
+    The run is converged if every rank-normalised split R-hat is below 1.01, every bulk and tail effective sample size above 400,
+    no draw diverged, and the energy's Bayesian fraction of missing information is above 0.3 in each chain. A method without
+    chains of its own (Laplace, variational inference, SMC) says by its attributes ``approximate`` or ``converged`` what it is.
+
+    Parameters
+    ----------
+    tree
+        The posterior, with ``sample_stats`` where the method has them.
+    attributes
+        Facts about the run: ``method``, and ``converged`` for a method that judges itself.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, and scalars ``num_divergences``, ``ebfmi``
+        and ``converged``; the attribute ``reasons`` says in words what failed.
+
+    References
+    ----------
+    A. Vehtari et al., Bayesian Anal. 16, 667 (2021), doi:10.1214/20-BA1221
+    """
+    names, columns = _scalars(tree["posterior"].to_dataset())
+    figures = {name: _figures(columns, name) for name in ("rhat", "ess_bulk", "ess_tail", "mcse_mean")}
+    statistics = tree["sample_stats"].to_dataset() if "sample_stats" in tree else xarray.Dataset()
+    num_divergences = int(statistics["diverging"].sum()) if "diverging" in statistics else 0
+    ebfmi = float(np.min(_ebfmi(statistics["energy"].to_numpy()))) if "energy" in statistics else 1.0
+    reasons = _reasons(names, figures, num_divergences, ebfmi) if "diverging" in statistics else []
+    if not attributes.get("converged", True):
+        reasons.append(str(attributes.get("reason", "the method did not converge")))
+    return xarray.Dataset(
+        {name: ("scalar", values) for name, values in figures.items()}
+        | {
+            "num_divergences": ((), num_divergences),
+            "ebfmi": ((), ebfmi),
+            "converged": ((), int(not reasons)),
+        },
+        coords={"scalar": names},
+        attrs={"reasons": "; ".join(reasons), "method": str(attributes.get("method", ""))},
+    )
+
+
+def _scalars(posterior: xarray.Dataset) -> tuple[list[str], list[np.ndarray]]:
+    """Return the name and the (chain, draw) array of every scalar of the posterior."""
+    names, columns = [], []
+    for name, variable in posterior.data_vars.items():
+        extra = [dim for dim in variable.dims if dim not in ("chain", "draw")]
+        stacked = variable.stack(scalar=extra) if extra else variable.expand_dims("scalar", axis=-1)
+        values = stacked.transpose("chain", "draw", "scalar").to_numpy()
+        for index in range(values.shape[-1]):
+            label = ""
+            if extra:
+                parts = stacked["scalar"].to_numpy()[index]
+                label = "[" + ", ".join(str(part) for part in (parts if isinstance(parts, tuple) else (parts,))) + "]"
+            names.append(f"{name}{label}")
+            columns.append(values[:, :, index])
+    return names, columns
+
+
+def _figures(columns: list[np.ndarray], name: str) -> np.ndarray:
+    from arviz_stats.base import array_stats
+
+    compute = {
+        "rhat": lambda draws: array_stats.rhat(draws, chain_axis=0, draw_axis=1),
+        "ess_bulk": lambda draws: array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"),
+        "ess_tail": lambda draws: array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)),
+        "mcse_mean": lambda draws: array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"),
+    }[name]
+    return np.array([float(compute(draws)) for draws in columns])
+
+
+def _ebfmi(energy: np.ndarray) -> np.ndarray:
+    return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+
+
+def _reasons(names: list[str], figures: dict[str, np.ndarray], num_divergences: int, ebfmi: float) -> list[str]:
+    """Return in words what keeps the run from being converged; a figure that cannot be computed counts against it."""
+    reasons = []
+    worst = int(np.nanargmax(np.where(np.isnan(figures["rhat"]), np.inf, figures["rhat"])))
+    if not figures["rhat"][worst] < MAX_RHAT:
+        reasons.append(f"R-hat of {names[worst]} is {figures['rhat'][worst]:.3f} (must be below {MAX_RHAT})")
+    for kind in ("bulk", "tail"):
+        sizes = np.nan_to_num(figures[f"ess_{kind}"], nan=0.0)
+        worst = int(np.argmin(sizes))
+        if not sizes[worst] > MIN_ESS:
+            reasons.append(f"{kind} effective sample size of {names[worst]} is {sizes[worst]:.0f} (must exceed {MIN_ESS:.0f})")
+    if num_divergences:
+        reasons.append(f"{num_divergences} draws diverged (none may)")
+    if not ebfmi > MIN_EBFMI:
+        reasons.append(f"E-BFMI is {ebfmi:.2f} (must exceed {MIN_EBFMI})")
+    return reasons

@@ -1,0 +1,129 @@
+"""The No-U-Turn sampler, started at the mode in whitened coordinates."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpyro.infer.hmc import hmc
+
+from bayesff.calibration import CalibrationProblem
+from bayesff.inference.mode import Mode, find_mode
+from bayesff.inference.posterior import Progress, Sample, assemble, silent
+from bayesff.inference.target import Observed, Target
+
+
+@dataclass(frozen=True)
+class NUTS:
+    """NUTS (NumPyro's) in coordinates whitened by the Laplace approximation at the mode.
+
+    Parameters
+    ----------
+    num_warmup
+        Steps of each chain in which the step size and the mass matrix adapt; they are discarded.
+    num_draws
+        Draws of each chain.
+    num_chains
+        Number of chains; they run side by side in one vectorised computation, from points drawn about the mode.
+    target_accept_prob
+        Acceptance probability that the step size is adapted to.
+    max_tree_depth
+        Doublings of a trajectory at most.
+
+    References
+    ----------
+    M. D. Hoffman, A. Gelman, J. Mach. Learn. Res. 15, 1593 (2014).
+    """
+
+    num_warmup: int = 500
+    num_draws: int = 1000
+    num_chains: int = 4
+    target_accept_prob: float = 0.85
+    max_tree_depth: int = 10
+
+    def run(self, problem: CalibrationProblem, key: PRNGKeyArray, progress: Progress = silent) -> Any:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        problem
+            The calibration problem.
+        key
+            Random key: the same key gives the same draws.
+        progress
+            Called as ``progress(stage, done, total)`` while it runs.
+
+        Returns
+        -------
+        xarray.DataTree
+            ArviZ's groups and the diagnostics (see docs/file-formats.md).
+        """
+        key_mode, key_sample, key_rest = jax.random.split(key, 3)
+        target = Target(problem)
+        progress("mode", 0, 1)
+        mode = jax.jit(lambda key: find_mode(target, key))(key_mode)
+        progress("mode", 1, 1)
+        sample = self.sample(target, mode, key_sample, progress)
+        return assemble(target, sample, key_rest, progress)
+
+    def sample(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+        """Draw from a target whose mode is known, in chunks so that progress can be shown."""
+        start, step = self.kernel(target, target.observed)
+        key_start, key_chains = jax.random.split(key)
+        state = start(mode, key_start, jax.random.split(key_chains, self.num_chains))
+        total = self.num_warmup + self.num_draws
+        # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
+        chunk = math.ceil(total / 30)
+        kept: list[dict[str, Array]] = []
+        for done in range(0, total, chunk):
+            progress("sampling", done, total)
+            state, drawn = step(mode, state, chunk)
+            kept.append(jax.block_until_ready(drawn))
+        progress("sampling", total, total)
+        drawn = {name: jnp.concatenate([part[name] for part in kept])[self.num_warmup : total] for name in kept[0]}
+        swapped = {name: jnp.swapaxes(value, 0, 1) for name, value in drawn.items()}
+        return Sample(swapped.pop("z"), swapped, {"method": "NUTS", "mode_converged": bool(mode.converged)})
+
+    def kernel(self, target: Target, observed: Observed) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Return the compiled functions that start the chains and that advance them by a number of steps."""
+
+        def energy(mode: Mode) -> Callable[[Array], Array]:
+            return lambda w: -target.log_density(mode.unwhiten(w), observed)
+
+        initialise, sample = hmc(potential_fn_gen=energy, algo="NUTS")
+
+        def start_one(mode: Mode, w: Float[Array, " dim"], key: PRNGKeyArray) -> Any:
+            return initialise(
+                w,
+                self.num_warmup,
+                dense_mass=True,
+                target_accept_prob=self.target_accept_prob,
+                max_tree_depth=self.max_tree_depth,
+                model_args=(mode,),
+                rng_key=key,
+            )
+
+        def start(mode: Mode, key: PRNGKeyArray, keys: PRNGKeyArray) -> Any:
+            w = jax.random.normal(key, (self.num_chains, target.size))
+            return jax.vmap(start_one, in_axes=(None, 0, 0))(mode, w, keys)
+
+        def advance(mode: Mode, state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                state = jax.vmap(lambda one: sample(one, (mode,)))(state)
+                drawn = {
+                    "z": jax.vmap(mode.unwhiten)(state.z),
+                    "diverging": state.diverging,
+                    "energy": state.energy,
+                    "n_steps": state.num_steps,
+                    "acceptance_rate": state.accept_prob,
+                    "step_size": state.adapt_state.step_size,
+                    "lp": -state.potential_energy,
+                }
+                return state, drawn
+
+            return jax.lax.scan(body, state, None, length=num_steps)
+
+        return start, jax.jit(advance, static_argnums=2)

@@ -1,0 +1,101 @@
+"""A NumPyro model as a density over an unconstrained vector, with prior and likelihood apart."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpyro import handlers
+from numpyro.distributions.transforms import biject_to
+
+from bayesff.calibration import CalibrationProblem
+from bayesff.errors import ParameterError
+
+Observed = Mapping[str, Any]
+
+
+class Target:
+    """The posterior of a calibration problem in unconstrained coordinates.
+
+    Every latent site is mapped to the real line by the bijection that belongs to its support, and all of them are laid side by
+    side in one vector.
+
+    Parameters
+    ----------
+    problem
+        The NumPyro model; called with the observed values by term.
+    """
+
+    def __init__(self, problem: CalibrationProblem) -> None:
+        self.problem = problem
+        self.observed = {name: jnp.asarray(term.values) for name, term in problem.terms.items()}
+        trace = self._trace({}, jax.random.key(0))
+        sites = {n: s for n, s in trace.items() if s["type"] == "sample" and n not in self.observed}
+        for name, site in sites.items():
+            if isinstance(site["fn"], dist.ImproperUniform):
+                raise ParameterError(f"{name}: the prior cannot be normalised: give a proper one, for example a wide Uniform")
+        self._transforms = {name: biject_to(site["fn"].support) for name, site in sites.items()}
+        unconstrained = {name: self._transforms[name].inv(site["value"]) for name, site in sites.items()}
+        start, self._unravel = ravel_pytree(unconstrained)
+        self.size = int(start.size)
+
+    def _trace(self, data: dict[str, Array], key: PRNGKeyArray, observed: Observed | None = None) -> dict[str, Any]:
+        model = handlers.substitute(handlers.seed(self.problem, key), data=data)
+        return handlers.trace(model).get_trace({} if observed is None else observed)
+
+    def constrain(self, z: Float[Array, " dim"]) -> dict[str, Array]:
+        """Return the latent sites at a point of the unconstrained space."""
+        return {name: self._transforms[name](value) for name, value in self._unravel(z).items()}
+
+    def log_parts(self, z: Float[Array, " dim"], observed: Observed | None = None) -> tuple[Array, Array]:
+        """Return the log prior density (of ``z``, with the Jacobian) and the log likelihood."""
+        raw = self._unravel(z)
+        sites = self.constrain(z)
+        log_prior = jnp.asarray(0.0)
+        for name, transform in self._transforms.items():
+            log_prior += jnp.sum(transform.log_abs_det_jacobian(raw[name], sites[name]))
+        log_likelihood = jnp.asarray(0.0)
+        values = self.observed if observed is None else observed
+        for name, site in self._trace(sites, jax.random.key(0), values).items():
+            if site["type"] != "sample":
+                continue
+            term = jnp.sum(site["fn"].log_prob(site["value"]))
+            if name in self.observed:
+                log_likelihood += term
+            else:
+                log_prior += term
+        return log_prior, log_likelihood
+
+    def log_density(self, z: Float[Array, " dim"], observed: Observed | None = None) -> Float[Array, ""]:
+        """Return the log posterior density of ``z``, up to the evidence."""
+        return sum(self.log_parts(z, observed), jnp.asarray(0.0))
+
+    def sample_prior(self, key: PRNGKeyArray, num_draws: int) -> Float[Array, "draw dim"]:
+        """Draw from the prior, in unconstrained coordinates."""
+
+        def one(key: PRNGKeyArray) -> Array:
+            trace = handlers.trace(handlers.seed(self.problem.sample, key)).get_trace()
+            return ravel_pytree({n: t.inv(trace[n]["value"]) for n, t in self._transforms.items()})[0]
+
+        return jax.vmap(one)(jax.random.split(key, num_draws))
+
+    def at_draws(self, function: Callable[..., Any], draws: Float[Array, "draw dim"], *others: Array) -> Any:
+        """Apply ``function(latents, sites, *other)`` at every draw; ``sites`` includes deterministic ones."""
+
+        def one(z: Array, *other: Array) -> Any:
+            model = handlers.substitute(handlers.seed(self.problem.sample, jax.random.key(0)), data=self.constrain(z))
+            with handlers.trace() as trace:
+                latents = model()
+            sites = {n: s["value"] for n, s in trace.items() if s["type"] in ("sample", "deterministic")}
+            return function(latents, sites, *other)
+
+        return jax.jit(lambda draws, *others: jax.lax.map(lambda row: one(*row), (draws, *others), batch_size=64))(draws, *others)
+
+
+def to_numpy(tree: Any) -> Any:
+    """Return a tree of arrays as NumPy arrays."""
+    return jax.tree.map(np.asarray, tree)
