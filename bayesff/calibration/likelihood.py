@@ -49,14 +49,18 @@ class Likelihood(eqx.Module):
     def log_likelihood(self, values: Float[Array, " datum"]) -> Float[Array, " datum"]:
         r"""Return the log predictive density of every datum given the parameters and all the *other* data.
 
-        For correlated errors this is :math:`\log p(y_i \mid y_{-i}, \theta)`, which leave-one-out needs (P.-C. Buerkner, J. Gabry,
-        A. Vehtari, Comput. Stat. 36, 1243 (2021), doi:10.1007/s00180-020-01045-4); for independent ones it is
+        For correlated errors this is :math:`\log p(y_i \mid y_{-i}, \theta)`, which leave-one-out needs (P.-C. Buerkner,
+        J. Gabry, A. Vehtari, Comput. Stat. 36, 1243 (2021), doi:10.1007/s00180-020-01045-4); for independent ones it is
         :math:`\log p(y_i \mid \theta)`.
         """
+        return self.left_out(values).log_prob(values)
+
+    def left_out(self, values: Float[Array, " datum"]) -> dist.Distribution:
+        """Return the distribution of every datum given the parameters and all the other data."""
         if self.independent or self.degrees_of_freedom is not None:
-            return self.distribution().log_prob(values)
+            return self.distribution()
         precision, weighted = self._precision(values - self.mean)
-        return dist.Normal(values - weighted / precision, precision**-0.5).log_prob(values)
+        return dist.Normal(values - weighted / precision, precision**-0.5)
 
     def _precision(self, residual: Float[Array, " datum"]) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
         """Return the diagonal of the inverse covariance, and its product with a residual (Woodbury's identity)."""

@@ -28,8 +28,8 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     Returns
     -------
     xarray.Dataset
-        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, and scalars ``num_divergences``, ``ebfmi``
-        and ``converged``; the attribute ``reasons`` says in words what failed.
+        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, and scalars ``num_divergences``,
+        ``ebfmi`` and ``converged``; the attribute ``reasons`` says in words what failed.
 
     References
     ----------

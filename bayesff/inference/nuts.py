@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.infer.hmc import hmc
 
-from bayesff.calibration import CalibrationProblem
+from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
-from bayesff.inference.posterior import Progress, Sample, assemble, silent
+from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Observed, Target
 
 
 @dataclass(frozen=True)
-class NUTS:
+class NUTS(Method):
     """NUTS (NumPyro's) in coordinates whitened by the Laplace approximation at the mode.
 
     Parameters
@@ -44,32 +44,14 @@ class NUTS:
     target_accept_prob: float = 0.85
     max_tree_depth: int = 10
 
-    def run(self, problem: CalibrationProblem, key: PRNGKeyArray, progress: Progress = silent) -> Any:
-        """Sample the posterior.
-
-        Parameters
-        ----------
-        problem
-            The calibration problem.
-        key
-            Random key: the same key gives the same draws.
-        progress
-            Called as ``progress(stage, done, total)`` while it runs.
-
-        Returns
-        -------
-        xarray.DataTree
-            ArviZ's groups and the diagnostics (see docs/file-formats.md).
-        """
-        key_mode, key_sample, key_rest = jax.random.split(key, 3)
-        target = Target(problem)
+    def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+        key_mode, key = jax.random.split(key)
         progress("mode", 0, 1)
-        mode = jax.jit(lambda key: find_mode(target, key))(key_mode)
+        mode = jax.block_until_ready(jax.jit(lambda key: find_mode(target, key))(key_mode))
         progress("mode", 1, 1)
-        sample = self.sample(target, mode, key_sample, progress)
-        return assemble(target, sample, key_rest, progress)
+        return self.sample_from(target, mode, key, progress)
 
-    def sample(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+    def sample_from(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         """Draw from a target whose mode is known, in chunks so that progress can be shown."""
         start, step = self.kernel(target, target.observed)
         key_start, key_chains = jax.random.split(key)

@@ -95,7 +95,9 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
     tree.attrs["environments"] = json.dumps(list(problem.environments))
     tree.attrs["terms"] = json.dumps({n: term.observable.quantity for n, term in problem.terms.items()})
     tree.attrs["parameters"] = json.dumps(list(problem.priors))
-    tree.attrs |= {name: value for name, value in sample.attributes.items() if isinstance(value, str | float | int)}
+    # NetCDF has no booleans.
+    facts = {name: int(value) if isinstance(value, bool) else value for name, value in sample.attributes.items()}
+    tree.attrs |= {name: value for name, value in facts.items() if isinstance(value, str | float | int)}
     return tree
 
 
@@ -107,9 +109,10 @@ def _posterior(target: Target, flat: Array, key: PRNGKeyArray) -> dict[str, dict
         posterior, predictive, log_likelihood = dict(sites), {}, {}
         for index, (name, term) in enumerate(problem.terms.items()):
             likelihood, values = problem.likelihood(latents, term), target.observed[name]
-            key_causes, key_noise = jax.random.split(jax.random.fold_in(key, index))
+            key_causes, key_noise, key_left_out = jax.random.split(jax.random.fold_in(key, index), 3)
             causes = likelihood.sample_causes(key_causes, values)
             predictive[name] = likelihood.replicate(key_noise, causes)
+            predictive[f"{name}_left_out"] = likelihood.left_out(values).sample(key_left_out)
             predictive[f"{name}_mean"] = problem.predict(latents.parameters, term.observable, problem.points[name]).mean
             predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
             log_likelihood[name] = likelihood.log_likelihood(values)
@@ -220,7 +223,7 @@ def _dims(target: Target, groups: dict[str, dict[str, Any]], along: str) -> dict
     fixed = [name for group in groups if group.endswith("constant_data") for name in groups[group]]
     for name in target.problem.terms:
         columns = (*target.problem.points[name].state, *target.problem.points[name].groups, "environment", "uncertainty")
-        own = (name, *(f"{name}_{rest}" for rest in ("mean", "expected")), *(f"{name}_{column}" for column in columns))
+        own = (name, *(f"{name}_{rest}" for rest in ("mean", "expected", "left_out", *columns)))
         dims |= {key: [f"{name}_{along}"] for key in own if key in fixed or not key.endswith("_environment")}
     return dims
 
@@ -246,7 +249,7 @@ def _unit(target: Target, variable: str) -> str:
         if not variable.startswith(f"{name}_"):
             continue
         rest, points = variable.removeprefix(f"{name}_"), target.problem.points[name]
-        if rest in ("mean", "expected", "uncertainty"):
+        if rest in ("mean", "expected", "left_out", "uncertainty"):
             return points.unit
         if rest in points.state:
             return quantities.get(rest).unit

@@ -51,13 +51,15 @@ class Target:
         """Return the latent sites at a point of the unconstrained space."""
         return {name: self._transforms[name](value) for name, value in self._unravel(z).items()}
 
+    def log_jacobians(self, z: Float[Array, " dim"]) -> dict[str, Float[Array, ""]]:
+        """Return for each site the log of the Jacobian determinant of `constrain` at a point of the unconstrained space."""
+        raw, sites = self._unravel(z), self.constrain(z)
+        return {n: jnp.sum(t.log_abs_det_jacobian(raw[n], sites[n])) for n, t in self._transforms.items()}
+
     def log_parts(self, z: Float[Array, " dim"], observed: Observed | None = None) -> tuple[Array, Array]:
         """Return the log prior density (of ``z``, with the Jacobian) and the log likelihood."""
-        raw = self._unravel(z)
         sites = self.constrain(z)
-        log_prior = jnp.asarray(0.0)
-        for name, transform in self._transforms.items():
-            log_prior += jnp.sum(transform.log_abs_det_jacobian(raw[name], sites[name]))
+        log_prior = sum(self.log_jacobians(z).values(), jnp.asarray(0.0))
         log_likelihood = jnp.asarray(0.0)
         values = self.observed if observed is None else observed
         for name, site in self._trace(sites, jax.random.key(0), values).items():

@@ -1,5 +1,24 @@
 """Observables: a potential and a state in, a prediction with its numerical covariance out."""
 
 from bayesff.observables.base import Observable, Prediction
+from bayesff.observables.collision_integral import collision_integral
+from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
+from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
+from bayesff.observables.second_virial import SecondVirial
+from bayesff.observables.third_virial import ThirdVirial
+from bayesff.observables.viscosity import DiluteViscosity
 
-__all__ = ["Observable", "Prediction"]
+__all__ = [
+    "DiluteViscosity",
+    "DimerEnergy",
+    "DimerWell",
+    "IsothermalCompressibility",
+    "JouleThomson",
+    "Observable",
+    "Prediction",
+    "SecondVirial",
+    "ThirdVirial",
+    "WellDepth",
+    "WellDistance",
+    "collision_integral",
+]

@@ -1,6 +1,35 @@
 """Potentials: energy as a function of geometry; the parameters are the fields."""
 
+from bayesff.potentials.axilrod_teller import AxilrodTeller
 from bayesff.potentials.base import PairPotential, Potential, parameter
+from bayesff.potentials.combining import geometric, lorentz_berthelot
+from bayesff.potentials.composition import ScaledPotential, SumPotential
+from bayesff.potentials.exponential import Buckingham, Morse
 from bayesff.potentials.lennard_jones import LennardJones
+from bayesff.potentials.mie import Mie
+from bayesff.potentials.square_well import HardSphere, SquareWell
+from bayesff.potentials.tang_toennies import TangToennies
+from bayesff.potentials.truncation import ForceShiftedCut, PlainCut, ShiftedCut, SwitchedCut, Truncation
 
-__all__ = ["LennardJones", "PairPotential", "Potential", "parameter"]
+__all__ = [
+    "AxilrodTeller",
+    "Buckingham",
+    "ForceShiftedCut",
+    "HardSphere",
+    "LennardJones",
+    "Mie",
+    "Morse",
+    "PairPotential",
+    "PlainCut",
+    "Potential",
+    "ScaledPotential",
+    "ShiftedCut",
+    "SquareWell",
+    "SumPotential",
+    "SwitchedCut",
+    "TangToennies",
+    "Truncation",
+    "geometric",
+    "lorentz_berthelot",
+    "parameter",
+]

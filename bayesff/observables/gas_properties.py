@@ -1,0 +1,122 @@
+"""Properties of a dilute gas that follow from the second virial coefficient and its slope."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bayesff.errors import ParameterError, StateError
+from bayesff.observables.base import Observable
+from bayesff.observables.second_virial import SecondVirial
+from bayesff.potentials.base import PairPotential
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+
+MPA_PER_INTERNAL_PRESSURE = 1e3 / CUBIC_ANGSTROM_PER_MOLE
+"""One kJ/mol per angstrom^3 in MPa: 1660.539."""
+
+MONATOMIC_HEAT_CAPACITY = 2.5e3 * GAS_CONSTANT
+"""Isobaric heat capacity of an ideal monatomic gas, 5R/2 [J/mol/K]."""
+
+
+class IsothermalCompressibility(Observable):
+    r"""The isothermal compressibility :math:`\kappa_T` [1/MPa] of a dilute gas.
+
+    .. math:: \kappa_T = \frac{1}{\rho R T\,(1 + 2 B_2 \rho)}
+
+    which follows from the virial series after the second coefficient, and is of use while :math:`|2 B_2\rho|` is small. The
+    truncated series has a spinodal where the bracket is zero: below ``smallest_bracket`` it has nothing to say. With plain
+    numbers that is a `StateError`; under ``jit``, where a sampler may come there on its way, :math:`1/x` goes on along
+    its tangent, which is finite, positive, and as large as to be rejected. The numerical error is that of :math:`B_2`.
+
+    Parameters
+    ----------
+    second_virial
+        How :math:`B_2` is computed: classically, if not given.
+    smallest_bracket
+        Least value of :math:`1 + 2 B_2 \rho` at which the formula is used.
+
+    References
+    ----------
+    E. A. Mason, T. H. Spurling, The Virial Equation of State, Pergamon, 1969
+    """
+
+    quantity: ClassVar[str] = "isothermal_compressibility"
+    second_virial: SecondVirial = eqx.field(default_factory=SecondVirial)
+    smallest_bracket: float = eqx.field(static=True, default=0.01)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.smallest_bracket < 1:
+            raise ParameterError(
+                f"IsothermalCompressibility: smallest_bracket must lie between zero and one, found {self.smallest_bracket}"
+            )
+
+    def evaluate(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
+    ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
+        temperature, density = state["temperature"], state["density"]
+        virial, error = self.second_virial.evaluate(potential, state)
+        per_virial = 2 * density / CUBIC_ANGSTROM_PER_MOLE
+        bracket, least = 1 + per_virial * virial, self.smallest_bracket
+        self._check(bracket, temperature, density)
+        used = jnp.maximum(bracket, least)
+        inverse = 1 / used + (used - bracket) / least**2
+        ideal = 1 / (density * GAS_CONSTANT * temperature * MPA_PER_INTERNAL_PRESSURE)
+        return ideal * inverse, jax.lax.stop_gradient(ideal * per_virial / used**2 * error)
+
+    def _check(self, bracket: Array, temperature: Array, density: Array) -> None:
+        if isinstance(bracket, jax.core.Tracer):
+            return
+        worst = int(jnp.argmin(bracket))
+        if bracket[worst] < self.smallest_bracket:
+            raise StateError(
+                f"IsothermalCompressibility: at temperature {temperature[worst]:.6g} K and density {density[worst]:.6g} "
+                f"1/angstrom^3 the virial series after B2 is beyond its spinodal, 1 + 2 B2 density must be at least "
+                f"{self.smallest_bracket:g}, found {bracket[worst]:.4g}: use a lower density"
+            )
+
+
+class JouleThomson(Observable):
+    r"""The Joule-Thomson coefficient at zero density [K/MPa].
+
+    .. math:: \mu_\mathrm{JT}^0 = \frac{1}{C_p^0}\left(T\frac{\mathrm{d}B_2}{\mathrm{d}T} - B_2\right)
+
+    The derivative is taken of the integrand of :math:`B_2`, quantum corrections included, so the numerical error is that of
+    one quadrature. Positive below the inversion temperature, where a gas cools on expansion.
+
+    Parameters
+    ----------
+    second_virial
+        How :math:`B_2` is computed: classically, if not given.
+    heat_capacity
+        Isobaric heat capacity of the ideal gas [J/mol/K]; 5R/2, that of a monatomic gas, if not given.
+
+    References
+    ----------
+    J. O. Hirschfelder, C. F. Curtiss, R. B. Bird, Molecular Theory of Gases and Liquids, Wiley, 1954, section 3.6
+    """
+
+    quantity: ClassVar[str] = "joule_thomson"
+    second_virial: SecondVirial = eqx.field(default_factory=SecondVirial)
+    heat_capacity: float = eqx.field(static=True, default=MONATOMIC_HEAT_CAPACITY)
+
+    def __check_init__(self) -> None:
+        if not 0 < self.heat_capacity < float("inf"):
+            raise ParameterError(
+                f"JouleThomson: heat_capacity must be finite and greater than zero, found {self.heat_capacity} J/mol/K"
+            )
+
+    def evaluate(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
+    ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
+        temperature = state["temperature"]
+
+        def integrand(temperature: Array) -> tuple[Array, Array]:
+            return self.second_virial.integrand(potential, temperature)
+
+        (values, weights), (slope, _) = jax.jvp(integrand, (temperature,), (jnp.ones_like(temperature),))
+        combined = temperature[:, None, None] * slope - values
+        difference, error = self.second_virial.integrate(potential, combined, weights)
+        return difference / self.heat_capacity, error / self.heat_capacity

@@ -1,0 +1,78 @@
+"""Sums and multiples of pair potentials."""
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from bayesff.errors import ParameterError
+from bayesff.potentials.base import PairPotential, parameter
+
+
+class SumPotential(PairPotential):
+    """The sum of pair potentials; written ``a + b``.
+
+    The parameters are those of the terms. A hard core of one term is a hard core of the sum.
+
+    Parameters
+    ----------
+    terms
+        The potentials that are added, at least one.
+    """
+
+    terms: tuple[PairPotential, ...]
+
+    def __check_init__(self) -> None:
+        if not self.terms:
+            raise ParameterError("SumPotential: a sum needs at least one term, found none: give the potentials as a tuple")
+
+    def __add__(self, other: PairPotential) -> "SumPotential":
+        if isinstance(other, SumPotential):
+            return SumPotential(self.terms + other.terms)
+        return SumPotential((*self.terms, other)) if isinstance(other, PairPotential) else NotImplemented
+
+    def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return sum((term.pair_energy(r) for term in self.terms[1:]), start=self.terms[0].pair_energy(r))
+
+    def breakpoints(self) -> tuple[Float[Array, ""], ...]:
+        return ascending(*(radius for term in self.terms for radius in term.breakpoints()))
+
+    def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return sum((term.energy_beyond(radius) for term in self.terms[1:]), start=self.terms[0].energy_beyond(radius))
+
+
+class ScaledPotential(PairPotential):
+    """A pair potential whose energy is multiplied by a number; written ``factor * potential``.
+
+    The factor may be inferred (a scaled 1-4 interaction, a correction to a computed curve). A hard core stays hard whatever
+    the factor is.
+
+    Parameters
+    ----------
+    potential
+        The potential that is scaled.
+    factor
+        What its energy is multiplied by.
+    """
+
+    potential: PairPotential
+    factor: Float[Array, ""] = parameter("")
+
+    def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return _multiplied(self.factor, self.potential.pair_energy(r))
+
+    def breakpoints(self) -> tuple[Float[Array, ""], ...]:
+        return self.potential.breakpoints()
+
+    def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return _multiplied(self.factor, self.potential.energy_beyond(radius))
+
+
+def ascending(*radii: Float[Array, ""]) -> tuple[Float[Array, ""], ...]:
+    """Return these radii sorted; which is the smaller may depend on the parameters."""
+    return tuple(jnp.sort(jnp.stack(radii)))
+
+
+def _multiplied(factor: Array, energy: Array) -> Array:
+    # 0 * inf would be a NaN, and so would its derivative: the infinity never enters the product.
+    core = energy == jnp.inf
+    return jnp.where(core, jnp.inf, factor * jnp.where(core, 0.0, energy))
