@@ -184,9 +184,9 @@ class Discrepancy(Effect):
 
     .. math:: \delta_e(x) \sim GP(0, s_e^2 k(|x - x'|/\ell)), \quad x = \log(\text{state})\ \text{or the state itself}
 
-    It is represented by its values at nodes that span the data of each environment; what the nodes miss of the marginal
-    variance is added as independent noise (the FITC form), so that the band is never too narrow.
-    Sites ``<term>_discrepancy_scale`` (one an environment) and ``<term>_discrepancy_length``.
+    It is represented by its values at nodes that span the data of each environment, and scaled so that its standard deviation is
+    ``s`` everywhere: a length shorter than the spacing of the nodes acts like that spacing. Sites ``<term>_discrepancy_scale``
+    (one an environment with data) and ``<term>_discrepancy_length``.
 
     Parameters
     ----------
@@ -204,8 +204,7 @@ class Discrepancy(Effect):
 
     References
     ----------
-    M. C. Kennedy, A. O'Hagan, J. R. Stat. Soc. B 63, 425 (2001), doi:10.1111/1467-9868.00294;
-    E. Snelson, Z. Ghahramani, Adv. Neural Inf. Process. Syst. 18 (2006) for the nodes.
+    M. C. Kennedy, A. O'Hagan, J. R. Stat. Soc. B 63, 425 (2001), doi:10.1111/1467-9868.00294
     """
 
     over: str
@@ -242,7 +241,7 @@ class Discrepancy(Effect):
 
         kernel = kernels.ExpSquared(scale=scales["length"])
         where, known = self.coordinate(points), self.coordinate(data)
-        factors, diagonal = [], jnp.zeros(points.num_points)
+        factors = []
         for index, environment in enumerate(np.unique(data.environment)):
             span = known[data.environment == environment]
             nodes = jnp.linspace(span.min(), span.max(), self.num_nodes)
@@ -252,10 +251,9 @@ class Discrepancy(Effect):
             # The inverse of the small factor, not a solve with all data as right-hand sides, which is far slower on a CPU.
             inverse = solve_triangular(jnp.linalg.cholesky(gram), jnp.eye(self.num_nodes), lower=True)
             basis = kernel(jnp.asarray(where), nodes) @ inverse.T
-            missed = jnp.maximum(1 - jnp.sum(basis**2, axis=1), 0.0)
-            factors.append(scales["scale"][index] * inside[:, None] * basis)
-            diagonal = diagonal + inside * scales["scale"][index] ** 2 * missed
-        return Covariance(diagonal, jnp.concatenate(factors, axis=1))
+            size = jnp.sqrt(jnp.sum(basis**2, axis=1, keepdims=True) + 1e-12)
+            factors.append(scales["scale"][index] * inside[:, None] * basis / size)
+        return Covariance.shared(jnp.concatenate(factors, axis=1))
 
     def units(self, points: Points) -> dict[str, str]:
         scale_site, length_site = self.sites(points)

@@ -154,11 +154,11 @@ class CalibrationProblem:
     def predict(self, parameters: Mapping[str, Array], observable: Observable, points: Points) -> Prediction:
         """Predict an observable at points that may lie in several environments, each with its own parameters."""
         if all(jnp.ndim(value) == 0 for value in parameters.values()) or not points.state:
-            return observable.predict(self.potential(**self.parameters_in(parameters, points.environment[0])), points.state)
+            return observable.predict(self.potential(**self.parameters_in(parameters, int(points.environment[0]))), points.state)
         blocks, order = [], []
         for environment in np.unique(points.environment):
             rows = np.flatnonzero(points.environment == environment)
-            potential = self.potential(**self.parameters_in(parameters, environment))
+            potential = self.potential(**self.parameters_in(parameters, int(environment)))
             blocks.append(observable.predict(potential, {key: column[rows] for key, column in points.state.items()}))
             order.append(rows)
         mean = jnp.concatenate([block.mean for block in blocks])

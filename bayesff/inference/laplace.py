@@ -25,8 +25,8 @@ MAX_PARETO_K = 0.7
 class Laplace:
     r"""A Gaussian at the mode, in unconstrained coordinates.
 
-    The evidence is :math:`\log Z = \log p(y, \hat z) + \tfrac d2\log 2\pi - \tfrac12\log\det H` with the normalised prior density of
-    the unconstrained coordinates in :math:`p(y, z)`, so that it compares with the evidence of other methods and models.
+    The evidence is :math:`\log Z = \log p(y, \hat z) + \tfrac d2\log 2\pi - \tfrac12\log\det H` with the normalised prior
+    density of the unconstrained coordinates in :math:`p(y, z)`, so that it compares with the evidence of other methods and models.
     Valid where the posterior is Gaussian within a few standard deviations; the attribute ``pareto_k`` tests that, and above 0.7
     the run counts as not converged. Draws are independent.
 
@@ -82,7 +82,7 @@ class Laplace:
         reasons += [checked.pop("reason")] if "reason" in checked else []
         attributes = {
             "method": "Laplace",
-            "approximate": "Gaussian at the mode in unconstrained coordinates; log_z is the Laplace approximation of the evidence",
+            "approximate": "Gaussian at the mode in unconstrained coordinates; log_z is its Laplace approximation",
             "log_z": float(log_z),
             **checked,
             **verdict(reasons),
@@ -140,8 +140,8 @@ def check_importance(
     }
     if not k <= MAX_PARETO_K:
         found["reason"] = (
-            f"the Pareto k of the importance weights is {k:.2f} (must not exceed {MAX_PARETO_K}): the posterior is not close to the "
-            "approximation, sample it with NUTS or SMC"
+            f"the Pareto k of the importance weights is {k:.2f} (must not exceed {MAX_PARETO_K}): the posterior is not close "
+            "to the approximation, sample it with NUTS or SMC"
         )
     return log_density, found
 
@@ -153,8 +153,7 @@ def pareto_k(log_weights: Float[np.ndarray, " total"]) -> float:
     largest = log_weights.max()
     if not np.isfinite(largest) or log_weights.size < 25:
         return np.inf
-    if largest - log_weights.min() < 1e-6:
-        # Equal weights: the approximation is the posterior but for rounding, and there is no tail.
-        return -np.inf
+    if largest == log_weights.min():
+        return -np.inf  # equal weights, to the last digit, have no tail
     # psislw takes log likelihoods of data left out, whose negatives are the log weights.
     return float(array_stats.psislw(-np.maximum(log_weights, largest - 700.0))[1])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -53,59 +54,66 @@ class NUTS(Method):
 
     def sample_from(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         """Draw from a target whose mode is known, in chunks so that progress can be shown."""
-        start, step = self.kernel(target, target.observed)
+        start, step = self.kernel(target)
         key_start, key_chains = jax.random.split(key)
-        state = start(mode, key_start, jax.random.split(key_chains, self.num_chains))
+        w = jax.random.normal(key_start, (self.num_chains, target.size))
+        keys = jax.random.split(key_chains, self.num_chains)
+        state = jax.vmap(start, in_axes=(None, None, 0, 0))(mode, target.observed, w, keys)
+
+        @partial(jax.jit, static_argnums=1)
+        def advance(state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                return jax.vmap(step, in_axes=(None, None, 0))(mode, target.observed, state)
+
+            return jax.lax.scan(body, state, None, length=num_steps)
+
         total = self.num_warmup + self.num_draws
         # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
         chunk = math.ceil(total / 30)
         kept: list[dict[str, Array]] = []
         for done in range(0, total, chunk):
             progress("sampling", done, total)
-            state, drawn = step(mode, state, chunk)
+            state, drawn = advance(state, chunk)
             kept.append(jax.block_until_ready(drawn))
         progress("sampling", total, total)
         drawn = {name: jnp.concatenate([part[name] for part in kept])[self.num_warmup : total] for name in kept[0]}
         swapped = {name: jnp.swapaxes(value, 0, 1) for name, value in drawn.items()}
-        return Sample(swapped.pop("z"), swapped, {"method": "NUTS", "mode_converged": bool(mode.converged)})
+        attributes = {"method": "NUTS", "mode_converged": int(mode.converged)}
+        return Sample(swapped.pop("z"), swapped, attributes)
 
-    def kernel(self, target: Target, observed: Observed) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return the compiled functions that start the chains and that advance them by a number of steps."""
+    def kernel(self, target: Target) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Return the functions that start and advance one chain, to be batched by the caller.
 
-        def energy(mode: Mode) -> Callable[[Array], Array]:
+        ``start(mode, observed, w, key)`` gives a state, ``step(mode, observed, state)`` the next one and what was drawn.
+        """
+
+        def energy(mode: Mode, observed: Observed) -> Callable[[Array], Array]:
             return lambda w: -target.log_density(mode.unwhiten(w), observed)
 
-        initialise, sample = hmc(potential_fn_gen=energy, algo="NUTS")
+        initialise, advance = hmc(potential_fn_gen=energy, algo="NUTS")
 
-        def start_one(mode: Mode, w: Float[Array, " dim"], key: PRNGKeyArray) -> Any:
+        def start(mode: Mode, observed: Observed, w: Float[Array, " dim"], key: PRNGKeyArray) -> Any:
             return initialise(
                 w,
                 self.num_warmup,
                 dense_mass=True,
                 target_accept_prob=self.target_accept_prob,
                 max_tree_depth=self.max_tree_depth,
-                model_args=(mode,),
+                model_args=(mode, observed),
                 rng_key=key,
             )
 
-        def start(mode: Mode, key: PRNGKeyArray, keys: PRNGKeyArray) -> Any:
-            w = jax.random.normal(key, (self.num_chains, target.size))
-            return jax.vmap(start_one, in_axes=(None, 0, 0))(mode, w, keys)
+        def step(mode: Mode, observed: Observed, state: Any) -> tuple[Any, dict[str, Array]]:
+            state = advance(state, (mode, observed))
+            drawn = {
+                "z": mode.unwhiten(state.z),
+                "diverging": state.diverging,
+                "energy": state.energy,
+                "n_steps": state.num_steps,
+                "acceptance_rate": state.accept_prob,
+                "step_size": state.adapt_state.step_size,
+                "lp": -state.potential_energy,
+            }
+            return state, drawn
 
-        def advance(mode: Mode, state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                state = jax.vmap(lambda one: sample(one, (mode,)))(state)
-                drawn = {
-                    "z": jax.vmap(mode.unwhiten)(state.z),
-                    "diverging": state.diverging,
-                    "energy": state.energy,
-                    "n_steps": state.num_steps,
-                    "acceptance_rate": state.accept_prob,
-                    "step_size": state.adapt_state.step_size,
-                    "lp": -state.potential_energy,
-                }
-                return state, drawn
-
-            return jax.lax.scan(body, state, None, length=num_steps)
-
-        return start, jax.jit(advance, static_argnums=2)
+        return start, step

@@ -56,6 +56,11 @@ class Target:
         raw, sites = self._unravel(z), self.constrain(z)
         return {n: jnp.sum(t.log_abs_det_jacobian(raw[n], sites[n])) for n, t in self._transforms.items()}
 
+    def scalar_names(self) -> list[str]:
+        """Return the name of every coordinate: the site's, with an index where the site is a vector."""
+        shapes = self._unravel(jnp.zeros(self.size))
+        return [f"{n}[{i}]" if shapes[n].ndim else n for n in sorted(shapes) for i in range(shapes[n].size)]
+
     def log_parts(self, z: Float[Array, " dim"], observed: Observed | None = None) -> tuple[Array, Array]:
         """Return the log prior density (of ``z``, with the Jacobian) and the log likelihood."""
         sites = self.constrain(z)

@@ -111,8 +111,9 @@ def collision_integrals(
     r"""Return several collision integrals :math:`\sigma^2\Omega^{(l,s)*}` [angstrom^2] and their numerical errors.
 
     The deflection angles are shared, so a second order costs next to nothing. The error is the difference from a rule of three
-    quarters of the resolution (at a temperature, or its mean over the temperatures where that is more), plus the most that the neglected core could contribute, plus rounding; it is constant under
-    differentiation. Without ``with_error`` it is not computed and the second array is infinite.
+    quarters of the resolution (at a temperature, or its mean over the temperatures where that is more), plus the most that the
+    neglected core could contribute, plus rounding; it is constant under differentiation. Without ``with_error`` it is not
+    computed and the second array is infinite.
     See `collision_integral` for the definition, the parameters and what is raised.
     """
     _check(potential, orders, resolution)

@@ -1,0 +1,112 @@
+"""Every datum against its prediction, within the fit and with the datum left out."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import xarray
+from scipy.special import logsumexp
+
+from bayesff.assessment.contents import Contents, contents, draws
+from bayesff.assessment.predictive import crps, pit
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Pareto-smoothed importance sampling of every datum's leave-one-out posterior.
+
+    Parameters
+    ----------
+    elpd
+        Log predictive density of every datum given all the others.
+    pareto_k
+        Shape of the weights' tail; above 0.7 the estimate for that datum is unreliable, NaN where there are too few draws to
+        tell.
+    weights
+        Importance weights, draws along the first axis; each column sums to 1.
+    """
+
+    elpd: np.ndarray
+    pareto_k: np.ndarray
+    weights: np.ndarray
+
+
+def leave_one_out(tree: xarray.DataTree) -> LeaveOneOut:
+    """Return the leave-one-out densities and weights of all data, those of several terms one after the other.
+
+    References
+    ----------
+    A. Vehtari, A. Gelman, J. Gabry, Stat. Comput. 27, 1413 (2017), doi:10.1007/s11222-016-9696-4
+    """
+    import arviz_stats
+
+    names = list(contents(tree))
+    joined = np.concatenate([tree["log_likelihood"][name].transpose("chain", "draw", ...).to_numpy() for name in names], axis=2)
+    reduced = xarray.DataTree.from_dict(
+        {
+            "posterior": tree["posterior"].to_dataset(),
+            "log_likelihood": xarray.Dataset({"all": (("chain", "draw", "datum"), joined.astype(float))}),
+        }
+    )
+    with warnings.catch_warnings():
+        # A large Pareto k is reported with the result, as a number; so is one that cannot be computed.
+        warnings.simplefilter("ignore")
+        found = arviz_stats.loo(reduced, pointwise=True)
+    weights = found.log_weights.transpose("chain", "draw", "datum").to_numpy().reshape(-1, joined.shape[2])
+    weights = np.exp(weights - logsumexp(weights, axis=0))
+    pareto_k = np.where(np.isfinite(found.pareto_k.to_numpy()), found.pareto_k.to_numpy(), np.nan)
+    return LeaveOneOut(np.asarray(found.elpd_i.to_numpy(), dtype=float), pareto_k, weights)
+
+
+def pointwise(tree: xarray.DataTree) -> xarray.Dataset:
+    """Return one row a datum, of all terms: what was measured, what is expected, and how well it was predicted.
+
+    Parameters
+    ----------
+    tree
+        The posterior of one calibration problem.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along ``datum``, with the coordinates ``term``, ``environment``, ``unit`` and the grouping columns (empty where a term has
+        none): ``value``, ``uncertainty``, ``residual`` (datum less expectation with shared errors), ``residual_potential`` (datum
+        less what the potential alone predicts), and of the posterior predictive ``crps``, ``pit``, ``log_predictive_density``.
+        These are *in sample*: each datum was used in the fit that predicts it. The same with the prefix ``loo_`` and ``pareto_k``
+        are of leave-one-out.
+    """
+    terms, left_out, first, blocks = contents(tree), leave_one_out(tree), 0, []
+    labels = sorted({group for term in terms.values() for group in term.groups})
+    for term in terms.values():
+        rows = slice(first, first + term.num_data)
+        block = _in_sample(tree, term) | _left_out(tree, term, left_out.weights[:, rows])
+        block |= {"loo_log_predictive_density": left_out.elpd[rows], "pareto_k": left_out.pareto_k[rows]}
+        blocks.append(xarray.Dataset({key: ("datum", column) for key, column in block.items()}, _labels(term, labels)))
+        first += term.num_data
+    return xarray.concat(blocks, dim="datum")
+
+
+def _labels(term: Contents, groups: list[str]) -> dict[str, tuple[str, np.ndarray]]:
+    empty = np.full(term.num_data, "", dtype=object)
+    columns = {"term": empty + term.name, "environment": term.environment.astype(object), "unit": empty + term.quantity.unit}
+    columns |= {group: term.groups[group].astype(object) if group in term.groups else empty for group in groups}
+    return {key: ("datum", column) for key, column in columns.items()}
+
+
+def _in_sample(tree: xarray.DataTree, term: Contents) -> dict[str, np.ndarray]:
+    replicated = draws(tree, "posterior_predictive", term.name)
+    log_likelihood = draws(tree, "log_likelihood", term.name)
+    return {
+        "value": term.values,
+        "uncertainty": term.uncertainty,
+        "residual": term.values - draws(tree, "posterior_predictive", f"{term.name}_expected").mean(axis=0),
+        "residual_potential": term.values - draws(tree, "posterior_predictive", f"{term.name}_mean").mean(axis=0),
+        "crps": crps(replicated, term.values),
+        "pit": pit(replicated, term.values),
+        "log_predictive_density": logsumexp(log_likelihood, axis=0) - np.log(len(log_likelihood)),
+    }
+
+
+def _left_out(tree: xarray.DataTree, term: Contents, weights: np.ndarray) -> dict[str, np.ndarray]:
+    predicted = draws(tree, "posterior_predictive", f"{term.name}_left_out")
+    return {"loo_crps": crps(predicted, term.values, weights), "loo_pit": pit(predicted, term.values, weights)}

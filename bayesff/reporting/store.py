@@ -1,0 +1,139 @@
+"""``posterior.nc``: the posteriors of all candidates of a study in one file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray
+
+from bayesff.errors import OutputError
+from bayesff.reporting.writing import atomic
+
+FORMAT = 1
+"""Version of the layout of the file; kept in its attribute ``format``."""
+
+# Draws of data, of which there are many, in single precision: their own Monte Carlo error is far larger.
+_SINGLE = ("posterior_predictive", "prior_predictive", "predictions", "log_likelihood")
+_OURS = ("format", "study", "question", "potential", "candidates", "seed", "provenance")
+
+
+def save_posterior(
+    trees: Mapping[str, xarray.DataTree],
+    path: str | Path,
+    *,
+    study: str = "",
+    question: str = "",
+    seed: int | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the posteriors of a study to one NetCDF file, under a temporary name that becomes the real one when it is complete.
+
+    The groups of the first candidate are at the root, where ArviZ looks for them; those of the others are under
+    ``candidates/<name>``. See docs/file-formats.md.
+
+    Parameters
+    ----------
+    trees
+        The posterior of each candidate, by its name.
+    path
+        The file.
+    study, question
+        Name of the study, and what it asks.
+    seed
+        Seed that the draws were made from.
+    provenance
+        What is needed to repeat the run, from `bayesff.reporting.provenance`; kept as JSON.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    names = list(trees)
+    groups: dict[str, xarray.Dataset] = {}
+    for name, tree in trees.items():
+        place = "" if name == names[0] else f"candidates/{name}/"
+        groups[place.rstrip("/") or "/"] = xarray.Dataset(attrs=storable(tree.attrs))
+        for group, child in tree.children.items():
+            groups[f"{place}{group}"] = _storable_dataset(child.to_dataset(), group in _SINGLE)
+    ours: dict[str, Any] = {"format": FORMAT, "study": study, "question": question, "potential": names[0], "candidates": names}
+    ours |= {"seed": seed, "provenance": dict(provenance or {})}
+    root = xarray.DataTree.from_dict(groups)
+    root.attrs |= storable(ours)
+    with atomic(Path(path)) as temporary:
+        root.to_netcdf(temporary, engine="h5netcdf")
+
+
+def load_posterior(path: str | Path) -> dict[str, xarray.DataTree]:
+    """Read the posteriors of a study, each as it came from inference, by the candidates' names.
+
+    Raises
+    ------
+    OutputError
+        If there is no such file, or if it is not one that `save_posterior` wrote.
+    """
+    root = _open(path)
+    names = json.loads(root.attrs["candidates"])
+    trees = {}
+    for name in names:
+        branch = root if name == names[0] else root[f"candidates/{name}"]
+        assert isinstance(branch, xarray.DataTree)
+        groups = {group: child.to_dataset() for group, child in branch.children.items() if group != "candidates"}
+        trees[name] = xarray.DataTree.from_dict(groups)
+        trees[name].attrs |= {key: value for key, value in branch.attrs.items() if key not in _OURS}
+    return trees
+
+
+def load_facts(path: str | Path) -> dict[str, Any]:
+    """Read what a posterior file says about its run: ``study``, ``question``, ``seed``, ``candidates`` and ``provenance``.
+
+    Raises
+    ------
+    OutputError
+        As `load_posterior`.
+    """
+    attributes = _open(path).attrs
+    facts = {key: attributes[key] for key in ("format", "study", "question", "potential")}
+    return facts | {key: json.loads(attributes[key]) for key in ("candidates", "seed", "provenance")}
+
+
+def storable(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes that NetCDF can hold: numbers and strings as they are, a boolean as 0 or 1, anything else as JSON."""
+    found: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if isinstance(value, bool | np.bool_):
+            found[str(key)] = int(value)
+        elif isinstance(value, str | int | float | np.integer | np.floating | np.ndarray):
+            found[str(key)] = value
+        else:
+            found[str(key)] = json.dumps(value)
+    return found
+
+
+def _storable_dataset(dataset: xarray.Dataset, single: bool) -> xarray.Dataset:
+    dataset = dataset.copy()
+    for name, variable in dataset.variables.items():
+        if variable.dtype == np.bool_:
+            dataset[name] = variable.astype(np.int8)
+        elif single and variable.dtype == np.float64 and name in dataset.data_vars:
+            dataset[name] = variable.astype(np.float32)
+        dataset[name].attrs = storable(variable.attrs)
+    dataset.attrs = storable(dataset.attrs)
+    return dataset
+
+
+def _open(path: str | Path) -> xarray.DataTree:
+    path = Path(path)
+    if not path.is_file():
+        raise OutputError(f"{path}: there is no such file: give the folder or the posterior.nc of a finished run")
+    try:
+        with xarray.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:  # a file of another kind makes a dozen kinds of exception in h5py and xarray
+        raise OutputError(f"{path}: the file is not NetCDF that can be read ({error}): run the study again") from None
+    if tree.attrs.get("format") != FORMAT:
+        found = tree.attrs.get("format", "none")
+        raise OutputError(f"{path}: the posterior must be of format {FORMAT}, found {found}: run the study again")
+    return tree
