@@ -11,6 +11,7 @@ determinant costs :math:`n m^2` for ``m`` columns instead of :math:`n^3`.
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 
@@ -29,19 +30,19 @@ class Covariance(eqx.Module):
     factor: Float[Array, "datum column"]
 
     @classmethod
-    def independent(cls, uncertainty: Float[Array, " datum"]) -> "Covariance":
+    def independent(cls, uncertainty: Float[ArrayLike, " datum"]) -> "Covariance":
         """Return the covariance of independent errors with these standard deviations."""
         uncertainty = jnp.asarray(uncertainty)
         return cls(uncertainty**2, jnp.zeros((uncertainty.shape[0], 0), uncertainty.dtype))
 
     @classmethod
-    def shared(cls, factor: Float[Array, "datum column"]) -> "Covariance":
+    def shared(cls, factor: Float[ArrayLike, "datum column"]) -> "Covariance":
         """Return the covariance of errors that several data share, one column a cause."""
         factor = jnp.asarray(factor)
         return cls(jnp.zeros(factor.shape[0], factor.dtype), factor)
 
     @classmethod
-    def from_matrix(cls, matrix: Float[Array, "datum datum"]) -> "Covariance":
+    def from_matrix(cls, matrix: Float[ArrayLike, "datum datum"]) -> "Covariance":
         """Return the covariance of a positive definite matrix, through its Cholesky factor."""
         return cls.shared(jnp.linalg.cholesky(jnp.asarray(matrix)))
 

@@ -1,15 +1,18 @@
-"""Running a study: each candidate potential is calibrated, side by side in processes of their own where that is faster."""
+"""Running a study: its candidate potentials are calibrated side by side, each in a process of its own."""
 
 import dataclasses
 import multiprocessing
 import os
 import queue
-import sys
+import signal
+import threading
 import zlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +25,157 @@ if TYPE_CHECKING:
 Report = Callable[[str, str, int, int], None]
 """Called as ``report(candidate, stage, done, total)`` while a study runs."""
 
-QUICK = {"num_warmup": 300, "num_draws": 300, "num_chains": 4, "num_particles": 500, "num_steps": 1000}
-"""What a quick run makes of a sampler's settings that are larger."""
+QUICK = {"num_warmup": 300, "num_draws": 400, "num_particles": 500}
+"""Upper limits of a sampler's settings in a quick run."""
 
 _OPTIONS = {"num_draws": "--draws", "num_chains": "--chains", "num_warmup": "--warmup"}
 
 
-def use_device(device: str) -> None:
-    """Make JAX calculate in double precision on a CPU or a GPU, in this process and in those that it starts.
+def sampler_changes(study: Study, settings: Mapping[str, int], quick: bool = False) -> dict[str, int]:
+    """Return the fields of a study's sampler that a run changes, with their new values.
+
+    Parameters
+    ----------
+    study
+        The study.
+    settings
+        Values asked for: ``num_draws``, ``num_chains``, ``num_warmup``.
+    quick
+        Whether to lower what is above the limits of a quick run and not among the settings.
 
     Raises
     ------
-    BayesffError
-        If there is no such device.
+    StudyError
+        If the sampler has no such field.
     """
-    os.environ["JAX_ENABLE_X64"] = "1"
-    os.environ["JAX_PLATFORMS"] = {"cpu": "cpu", "gpu": "cuda,rocm"}[device] if "jax" not in sys.modules else device
-    # The matrices are small, and threads of the linear algebra would wait for one another.
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    sampler = study.sampler
+    fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)} if _is_data(sampler) else {}
+    for name in settings:
+        if name not in fields:
+            method = type(sampler).__name__
+            raise StudyError(f"{_OPTIONS[name]}: the sampler of study {study.name!r} is {method}, which has none: leave it out")
+    lowered = {name: limit for name, limit in QUICK.items() if quick and fields.get(name, 0) > limit}
+    return lowered | dict(settings)
+
+
+def default_jobs(study: Study) -> int:
+    """Return how many candidates to calibrate at once: one a core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, len(study.problems))
+
+
+def calibrate(
+    path: Path, study: Study, changes: Mapping[str, int], seed: int, jobs: int, report: Report
+) -> "dict[str, DataTree]":
+    """Calibrate every candidate of a study; the draws depend on the seed and on the candidate's name, not on the number of jobs.
+
+    Parameters
+    ----------
+    path
+        The file of the study, which the processes load for themselves.
+    study
+        The study.
+    changes
+        Fields of its sampler to change.
+    seed
+        Seed of all random numbers.
+    jobs
+        How many candidates are calibrated at once; more than one takes a process each.
+    report
+        Is told how far each candidate is.
+
+    Returns
+    -------
+    dict of str to xarray.DataTree
+        The posterior of each candidate, in the order of the study.
+    """
+    if jobs == 1:
+        # A thread, because only the main thread hears Ctrl-C and a compilation would keep it for many seconds.
+        messages: Any = queue.SimpleQueue()
+        executor: Executor = ThreadPoolExecutor(1)
+        run: Callable[..., Any] = partial(_calibrate, _changed(study, changes), seed, lambda *message: messages.put(message))
+    else:
+        spawn = multiprocessing.get_context("spawn")
+        messages = spawn.Queue()
+        executor = ProcessPoolExecutor(jobs, spawn, _start_worker, (path, dict(changes), messages))
+        run = partial(_calibrate_in_worker, seed)
+    before = set(multiprocessing.active_children())
+    try:
+        with _ignoring_interrupt():
+            futures = {label: executor.submit(run, label) for label in study.problems}
+        return _gather(futures, messages, report)
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        executor.shutdown(wait=jobs > 1, cancel_futures=True)
+        raise
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _gather(futures: "Mapping[str, Future[DataTree]]", messages: Any, report: Report) -> "dict[str, DataTree]":
+    """Wait for all candidates and pass on what they report; the first failure ends the run."""
+    while True:
+        finished = all(future.done() for future in futures.values())  # asked first, so that the last messages are passed on
+        try:
+            while True:
+                report(*messages.get(timeout=0.0 if finished else 0.2))
+        except queue.Empty:
+            pass
+        for label, future in futures.items():
+            if future.done():
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    raise BayesffError(
+                        f"the process that calibrated {label} was ended from outside, perhaps because memory ran out: "
+                        "use --jobs 1, or take fewer draws"
+                    ) from None
+        if finished:
+            return {label: future.result() for label, future in futures.items()}
+
+
+def _is_data(sampler: Any) -> bool:
+    return dataclasses.is_dataclass(sampler) and not isinstance(sampler, type)
+
+
+def _changed(study: Study, changes: Mapping[str, int]) -> Study:
+    return dataclasses.replace(study, sampler=dataclasses.replace(study.sampler, **changes)) if changes else study
+
+
+def _calibrate(study: Study, seed: int, report: Report, label: str) -> "DataTree":
+    import jax
+
+    key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(label.encode()))
+    return study.sampler.run(study.problems[label], key, progress=partial(report, label))
+
+
+_worker: dict[str, Any] = {}
+"""What a worker process keeps between candidates: the study and where to report to."""
+
+
+def _start_worker(path: Path, changes: dict[str, int], messages: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker["study"] = _changed(load(path), changes)
+    _worker["report"] = lambda *message: messages.put(message)
+
+
+def _calibrate_in_worker(seed: int, label: str) -> "DataTree":
+    return _calibrate(_worker["study"], seed, _worker["report"], label)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+@contextmanager
+def _ignoring_interrupt() -> Iterator[None]:
+    """Let processes that are started here ignore Ctrl-C, so that the parent alone ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -26,7 +26,9 @@ def log_likelihood(parameters: jax.Array) -> jax.Array:
     return -0.5 * jnp.sum((observed - prediction.mean) ** 2 / variance + jnp.log(variance))
 
 
-def microseconds(function: Callable[[Any], Any], argument: Any, *, num_repeats: int = 30, num_calls: int = 100) -> tuple[float, float]:
+def microseconds(
+    function: Callable[[Any], Any], argument: Any, *, num_repeats: int = 30, num_calls: int = 100
+) -> tuple[float, float]:
     """Return the least and the median time of one call, dispatch included, over repeats of many calls."""
     jax.block_until_ready(function(argument))
     times = []

@@ -1,4 +1,9 @@
-"""Which pair potential of argon carries over between its dimer, its gas at three temperatures and its viscosity?"""
+"""Does one argon pair potential serve the dimer, the cold, warm and hot gas, and transport?
+
+Three functional forms are calibrated jointly to the ab initio dimer curve, to 260 measured second virials of 30 laboratories and to the
+viscosity of the dilute gas. Every laboratory may have a bias of its own, and in every environment the form may be wrong by a
+smooth discrepancy: its size says how much of the data the form cannot hold.
+"""
 
 import functools
 
@@ -10,30 +15,60 @@ from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, 
 
 jax.config.update("jax_enable_x64", True)
 
-gas = bff.datasets.load("argon_second_virial").where(quality="ok")
-ranges = {"cold gas": (None, 200.0), "warm gas": (200.0, 500.0), "hot gas": (500.0, None)}
-second_virial = Term(
-    gas.cut("temperature", ranges),
-    bff.observables.SecondVirial(),
+MOLAR_MASS = 39.948  # g/mol
+smooth = Prior(dist.LogNormal(-0.7, 0.5))  # correlation length on a logarithmic scale: about a factor of 1.6 in the state
+
+virial = Term(
+    bff.datasets.load("argon_second_virial")
+    .where(quality="ok")
+    .cut("temperature", {"cold gas": (None, 200.0), "warm gas": (200.0, 500.0), "hot gas": (500.0, None)}),
+    bff.observables.SecondVirial(quantum_order=1, molar_mass=MOLAR_MASS),
     noise=GaussianNoise(noise_scale=Prior(dist.LogNormal(0.0, 0.5))),
     effects=[
         GroupBias("laboratory", scale=Prior(dist.HalfNormal(2.0), "cm^3/mol")),
-        Discrepancy("temperature", scale=Prior(dist.HalfNormal(3.0), "cm^3/mol"), length=Prior(dist.LogNormal(0.0, 0.5))),
+        Discrepancy("temperature", scale=Prior(dist.HalfNormal(3.0), "cm^3/mol"), length=smooth),
     ],
 )
-epsilon = Prior(dist.LogNormal(4.8, 0.3), "K")
-sigma = Prior(dist.LogNormal(1.22, 0.1), "angstrom")
+# The wall above 3.3 angstrom and the well: what a gas below 1000 K explores.
+dimer = Term(
+    bff.datasets.load("argon_dimer_curve").between("separation", 3.3, 8.0),
+    bff.observables.DimerEnergy(),
+    effects=[
+        Discrepancy("separation", scale=Prior(dist.HalfNormal(30.0), "K"), length=Prior(dist.LogNormal(-1.9, 0.3)), num_nodes=10)
+    ],
+)
+viscosity = Term(
+    bff.datasets.load("argon_viscosity"),
+    bff.observables.DiluteViscosity(molar_mass=MOLAR_MASS),
+    effects=[Discrepancy("temperature", scale=Prior(dist.HalfNormal(0.5), "uPa*s"), length=smooth)],
+)
+depth = Prior(dist.LogNormal(4.85, 0.2), "K")
 study = bff.Study(
     name="argon_gas",
-    question="Do the parameters of an argon pair potential carry over between cold, warm and hot gas?",
+    question="Does one argon pair potential serve the dimer, the cold, warm and hot gas, and transport?",
     problems={
         "lennard_jones": CalibrationProblem(
-            bff.potentials.LennardJones, {"epsilon": epsilon, "sigma": sigma}, [second_virial]
+            bff.potentials.LennardJones,
+            {"epsilon": depth, "sigma": Prior(dist.LogNormal(1.22, 0.05), "angstrom")},
+            [dimer, virial, viscosity],
         ),
         "mie": CalibrationProblem(
             functools.partial(bff.potentials.Mie, attractive=6.0),
-            {"epsilon": epsilon, "sigma": sigma, "repulsive": Prior(dist.LogNormal(2.6, 0.3))},
-            [second_virial],
+            {
+                "epsilon": depth,
+                "sigma": Prior(dist.LogNormal(1.22, 0.05), "angstrom"),
+                "repulsive": Prior(dist.LogNormal(2.6, 0.2)),
+            },
+            [dimer, virial, viscosity],
+        ),
+        "buckingham": CalibrationProblem(
+            bff.potentials.Buckingham,
+            {
+                "epsilon": depth,
+                "distance": Prior(dist.LogNormal(1.33, 0.05), "angstrom"),
+                "steepness": Prior(dist.LogNormal(2.6, 0.1)),
+            },
+            [dimer, virial, viscosity],
         ),
     },
 )

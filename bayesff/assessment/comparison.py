@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import xarray
 
-from bayesff.assessment.contents import contents, environments
-from bayesff.assessment.pointwise import pointwise
-from bayesff.assessment.scores import MAX_PARETO_K
+from bayesff.assessment.scoring import MAX_PARETO_K
+from bayesff.assessment.tables import pointwise
+from bayesff.assessment.trees import contents, environments
 from bayesff.errors import StudyError
 
 

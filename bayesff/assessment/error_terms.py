@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from bayesff.assessment.contents import contents, draws
+from bayesff.assessment.trees import contents, draws
 
 
 def group_biases(tree: xarray.DataTree) -> xarray.Dataset | None:

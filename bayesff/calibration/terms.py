@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
 from bayesff.calibration.error_models import Effect, GaussianNoise, Measurement, Points
@@ -112,7 +113,7 @@ class Term:
     def measurement_covariance(self) -> Covariance:
         """Return the covariance of the measurements as stated with the data."""
         if all(part.covariance is None for part in self.parts):
-            return Covariance.independent(self.uncertainty)
+            return Covariance.independent(jnp.asarray(self.uncertainty))
         blocks = [
             np.linalg.cholesky(part.covariance) if part.covariance is not None else np.diag(part.uncertainty)
             for part in self.parts
@@ -120,5 +121,5 @@ class Term:
         from scipy.linalg import block_diag
 
         # A sliver of the variance stays on the diagonal, which Woodbury's identity divides by.
-        factor = block_diag(*blocks)
-        return Covariance(1e-10 * np.sum(factor**2, axis=1), np.sqrt(1 - 1e-10) * factor)
+        factor = jnp.asarray(block_diag(*blocks))
+        return Covariance(1e-10 * jnp.sum(factor**2, axis=1), jnp.sqrt(1 - 1e-10) * factor)

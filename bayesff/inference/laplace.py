@@ -26,9 +26,9 @@ class Laplace:
     r"""A Gaussian at the mode, in unconstrained coordinates.
 
     The evidence is :math:`\log Z = \log p(y, \hat z) + \tfrac d2\log 2\pi - \tfrac12\log\det H` with the normalised prior
-    density of the unconstrained coordinates in :math:`p(y, z)`, so that it compares with the evidence of other methods and models.
-    Valid where the posterior is Gaussian within a few standard deviations; the attribute ``pareto_k`` tests that, and above 0.7
-    the run counts as not converged. Draws are independent.
+    density of the unconstrained coordinates in :math:`p(y, z)`, so that it compares with the evidence of other methods and
+    models. Valid where the posterior is Gaussian within a few standard deviations; the attribute ``pareto_k`` tests that, and
+    above 0.7 the run counts as not converged. Draws are independent.
 
     Parameters
     ----------

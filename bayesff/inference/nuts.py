@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +14,8 @@ from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
 from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Observed, Target
+
+Chains = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,21 @@ class NUTS(Method):
         progress("mode", 1, 1)
         return self.sample_from(target, mode, key, progress)
 
-    def sample_from(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
-        """Draw from a target whose mode is known, in chunks so that progress can be shown."""
-        start, step = self.kernel(target)
+    def sample_from(
+        self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent, chains: Chains | None = None
+    ) -> Sample:
+        """Draw from a target whose mode is known; ``chains`` compiled before may be used again."""
+        start, advance = self.compile(target) if chains is None else chains
         key_start, key_chains = jax.random.split(key)
         w = jax.random.normal(key_start, (self.num_chains, target.size))
-        keys = jax.random.split(key_chains, self.num_chains)
-        state = jax.vmap(start, in_axes=(None, None, 0, 0))(mode, target.observed, w, keys)
-
-        @partial(jax.jit, static_argnums=1)
-        def advance(state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                return jax.vmap(step, in_axes=(None, None, 0))(mode, target.observed, state)
-
-            return jax.lax.scan(body, state, None, length=num_steps)
-
+        state = start(mode, target.observed, w, jax.random.split(key_chains, self.num_chains))
         total = self.num_warmup + self.num_draws
         # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
         chunk = math.ceil(total / 30)
         kept: list[dict[str, Array]] = []
         for done in range(0, total, chunk):
             progress("sampling", done, total)
-            state, drawn = advance(state, chunk)
+            state, drawn = advance(mode, target.observed, state, chunk)
             kept.append(jax.block_until_ready(drawn))
         progress("sampling", total, total)
         drawn = {name: jnp.concatenate([part[name] for part in kept])[self.num_warmup : total] for name in kept[0]}
@@ -81,7 +75,19 @@ class NUTS(Method):
         attributes = {"method": "NUTS", "mode_converged": int(mode.converged)}
         return Sample(swapped.pop("z"), swapped, attributes)
 
-    def kernel(self, target: Target) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def compile(self, target: Target) -> Chains:
+        """Return jitted functions that start all chains and advance them by a number of steps."""
+        start, step = self.kernel(target)
+
+        def advance(mode: Mode, observed: Observed, state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                return jax.vmap(step, in_axes=(None, None, 0))(mode, observed, state)
+
+            return jax.lax.scan(body, state, None, length=num_steps)
+
+        return jax.jit(jax.vmap(start, in_axes=(None, None, 0, 0))), jax.jit(advance, static_argnums=3)
+
+    def kernel(self, target: Target) -> Chains:
         """Return the functions that start and advance one chain, to be batched by the caller.
 
         ``start(mode, observed, w, key)`` gives a state, ``step(mode, observed, state)`` the next one and what was drawn.

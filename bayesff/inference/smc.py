@@ -1,9 +1,9 @@
 r"""Tempered sequential Monte Carlo: from the prior to the posterior through powers of the likelihood, with the evidence.
 
 A population of particles starts in the prior :math:`\pi(z)` and follows :math:`\pi(z)\,p(y \mid z)^\lambda` from
-:math:`\lambda = 0` to 1. At each temperature the particles are weighted, resampled and moved by Hamiltonian Monte Carlo whose mass matrix is the inverse
-of their own covariance. The product of the mean weights is an unbiased estimate of the evidence. Unlike a chain from the mode, a
-population finds several modes if the prior draws lie in the basins of all.
+:math:`\lambda = 0` to 1. At each temperature the particles are weighted, resampled and moved by Hamiltonian Monte Carlo
+whose mass matrix is the inverse of their own covariance. The product of the mean weights is an unbiased estimate of the
+evidence. Unlike a chain from the mode, a population finds several modes if the prior draws lie in the basins of all.
 """
 
 import json
@@ -74,7 +74,7 @@ class SMC:
 
     num_particles: int = 1000
     num_populations: int = 4
-    num_moves: int = 5
+    num_moves: int = 3
     num_leapfrog: int = 4
     target_ess: float = 0.6
     max_temperatures: int = 200

@@ -1,7 +1,7 @@
 """Observables: a potential and a state in, a prediction with its numerical covariance out."""
 
 from bayesff.observables.base import Observable, Prediction
-from bayesff.observables.collision_integral import collision_integral
+from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
 from bayesff.observables.second_virial import SecondVirial

@@ -3,6 +3,7 @@ r"""Observables of two particles alone: the energy at a separation, and the dept
 from collections.abc import Mapping
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -49,21 +50,26 @@ class DimerWell(Observable):
     @staticmethod
     def locate(potential: PairPotential) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
         """Return the depth [kJ/mol], the distance [angstrom], and whether there is a well."""
-        fixed = jax.lax.stop_gradient(potential)
-        radii = fixed.breakpoints()[0] * _SCAN
-        energies = jax.vmap(fixed.pair_energy)(radii)
-        lowest = jnp.argmin(jnp.where(jnp.isnan(energies), jnp.inf, energies))
-        place = jnp.clip(lowest, 1, radii.size - 2)
-        low, high = radii[place - 1], radii[place + 1]
-        start = jax.lax.fori_loop(0, 8, lambda _, r: jnp.clip(_newton(fixed, r), low, high), radii[place])
+        return _minimum(potential)
 
-        slope, bend = _slopes(fixed, start)
-        steep = jnp.abs(slope) * (high - low) < 1e-6 * jnp.abs(fixed.pair_energy(start))
-        found = (place == lowest) & (fixed.pair_energy(start) < 0) & (bend > 0) & steep
-        distance = _newton(potential, _newton(potential, start))
-        # Where nothing is found both branches stay finite, and so does the derivative of the one not taken.
-        depth = jnp.where(found, -potential.pair_energy(jnp.where(found, distance, radii[-1])), 0.0)
-        return depth, jnp.where(found, distance, radii[-1]), found
+
+@eqx.filter_jit
+def _minimum(potential: PairPotential) -> tuple[Array, Array, Array]:
+    fixed = jax.lax.stop_gradient(potential)
+    radii = fixed.breakpoints()[0] * _SCAN
+    energies = jax.vmap(fixed.pair_energy)(radii)
+    lowest = jnp.argmin(jnp.where(jnp.isnan(energies), jnp.inf, energies))
+    place = jnp.clip(lowest, 1, radii.size - 2)
+    low, high = radii[place - 1], radii[place + 1]
+    start = jax.lax.fori_loop(0, 8, lambda _, r: jnp.clip(_newton(fixed, r), low, high), radii[place])
+
+    slope, bend = _slopes(fixed, start)
+    steep = jnp.abs(slope) * (high - low) < 1e-6 * jnp.abs(fixed.pair_energy(start))
+    found = (place == lowest) & (fixed.pair_energy(start) < 0) & (bend > 0) & steep
+    distance = _newton(potential, _newton(potential, start))
+    # Where nothing is found both branches stay finite, and so does the derivative of the one not taken.
+    depth = jnp.where(found, -potential.pair_energy(jnp.where(found, distance, radii[-1])), 0.0)
+    return depth, jnp.where(found, distance, radii[-1]), found
 
 
 class WellDepth(DimerWell):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from bayesff.errors import ParameterError, StateError
 from bayesff.observables.base import Observable
 from bayesff.observables.second_virial import SecondVirial
-from bayesff.potentials.base import PairPotential
+from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
 MPA_PER_INTERNAL_PRESSURE = 1e3 / CUBIC_ANGSTROM_PER_MOLE
@@ -67,7 +67,7 @@ class IsothermalCompressibility(Observable):
         return ideal * inverse, jax.lax.stop_gradient(ideal * per_virial / used**2 * error)
 
     def _check(self, bracket: Array, temperature: Array, density: Array) -> None:
-        if isinstance(bracket, jax.core.Tracer):
+        if traced(bracket):
             return
         worst = int(jnp.argmin(bracket))
         if bracket[worst] < self.smallest_bracket:

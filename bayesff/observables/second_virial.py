@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from bayesff.errors import ParameterError
 from bayesff.observables.base import Observable
 from bayesff.observables.quadrature import integrate, radial_rule
-from bayesff.potentials.base import PairPotential
+from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, HBAR_SQUARED_OVER_MASS
 
 # exp(-700) is zero for every purpose and exp(300) can be squared: energies outside are cut, so that 0 * inf never arises.
@@ -52,11 +52,12 @@ class SecondVirial(Observable):
 
     Example
     -------
-    >>> import jax; jax.config.update("jax_enable_x64", True)
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
     >>> from bayesff.potentials import LennardJones
     >>> prediction = SecondVirial().predict(LennardJones(epsilon=0.996, sigma=3.405), {"temperature": 300.0})
     >>> round(float(prediction.mean[0]), 2)
-    -15.87
+    -15.46
     """
 
     quantity: ClassVar[str] = "second_virial"
@@ -70,7 +71,7 @@ class SecondVirial(Observable):
             raise ParameterError(
                 f"SecondVirial: quantum_order {self.quantum_order} needs the mass of the atom: give molar_mass in g/mol"
             )
-        if self.molar_mass is None or isinstance(self.molar_mass, jax.core.Tracer):
+        if self.molar_mass is None or traced(self.molar_mass):
             return
         if not bool(jnp.all((self.molar_mass > 0) & jnp.isfinite(self.molar_mass))):
             raise ParameterError(f"SecondVirial: molar_mass must be finite and greater than zero, found {self.molar_mass} g/mol")
@@ -153,7 +154,7 @@ def _has_jump(potential: PairPotential, quantum_order: int) -> Array:
             near, far = jnp.abs(value[2] - value[1]), jnp.abs(value[3] - value[0])
             jumps.append((near > 0.01 * far) & (near > 1e-8))
     found = jnp.any(jnp.stack(jumps))
-    if not isinstance(found, jax.core.Tracer) and bool(found):
+    if not traced(found) and bool(found):
         what = "energy" if bool(jnp.any(jnp.stack(jumps[: len(potential.breakpoints())]))) else "force"
         raise ParameterError(
             f"SecondVirial: quantum_order {quantum_order} needs a potential whose {what} is continuous, and that of "

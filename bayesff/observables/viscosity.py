@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
 from bayesff.observables.base import Observable
-from bayesff.observables.collision_integral import collision_integrals
+from bayesff.observables.collisions import collision_integrals
 from bayesff.potentials.base import PairPotential
 from bayesff.units import AVOGADRO, GAS_CONSTANT
 
@@ -38,7 +38,7 @@ class DiluteViscosity(Observable):
     molar_mass
         Molar mass of the atom [g/mol].
     resolution
-        Nodes of the quadrature, see `bayesff.observables.collision_integral`. With 24 the true relative error is about 1e-6 and
+        Nodes of the quadrature, see `bayesff.observables.collisions`. With 24 the true relative error is about 1e-6 and
         the reported one, a bound, below 2e-4 where the highest temperature is at most ten times the lowest; take 36 for more.
 
     Raises

@@ -40,7 +40,7 @@ class AxilrodTeller(Potential):
     @classmethod
     def from_atomic_units(cls, c9: Float[ArrayLike, ""]) -> "AxilrodTeller":
         """Return the term of strength ``c9`` in hartree bohr^9, as quantum chemistry gives it (argon: 518.3)."""
-        return cls(c9 * cls.ATOMIC_UNIT)
+        return cls(jnp.asarray(c9) * cls.ATOMIC_UNIT)
 
     def triplet_energy(self, r12: Float[ArrayLike, ""], r13: Float[ArrayLike, ""], r23: Float[ArrayLike, ""]) -> Float[Array, ""]:
         """Energy [kJ/mol] of the triangle with these sides [angstrom]."""

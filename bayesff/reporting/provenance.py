@@ -102,7 +102,8 @@ def git_state(folder: str | Path | None = None) -> dict[str, Any] | None:
 def data_sources(problems: Mapping[str, CalibrationProblem]) -> list[dict[str, Any]]:
     """Return every data set that a study uses, with citation, licence and checksums.
 
-    ``sha256`` is of the numbers and labels as used (see `checksum`); ``file_sha256`` is of ``values.csv`` for a set of the catalogue.
+    ``sha256`` is of the numbers and labels as used (see `checksum`); ``file_sha256`` is of ``values.csv`` for a
+    set of the catalogue.
     """
     parts: dict[str, dict[str, DataSet]] = {}
     for problem in problems.values():

@@ -5,7 +5,7 @@ A number that is not defined is ``null``, and ``notes`` of its model says why.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 
@@ -107,7 +107,7 @@ class Compared(_Part):
 class Metrics(_Part):
     """The file."""
 
-    schema_version: Literal[1] = SCHEMA
+    version: Literal[1] = Field(default=SCHEMA, alias="schema")
     study: str
     seed: int | None
     converged: bool

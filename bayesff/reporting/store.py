@@ -96,7 +96,8 @@ def load_facts(path: str | Path) -> dict[str, Any]:
     """
     attributes = _open(path).attrs
     facts = {key: attributes[key] for key in ("format", "study", "question", "potential")}
-    return facts | {key: json.loads(attributes[key]) for key in ("candidates", "seed", "provenance")}
+    facts["seed"] = None if attributes["seed"] == "null" else int(attributes["seed"])
+    return facts | {key: json.loads(attributes[key]) for key in ("candidates", "provenance")}
 
 
 def storable(attributes: Mapping[Any, Any]) -> dict[str, Any]:
@@ -115,9 +116,7 @@ def storable(attributes: Mapping[Any, Any]) -> dict[str, Any]:
 def _storable_dataset(dataset: xarray.Dataset, single: bool) -> xarray.Dataset:
     dataset = dataset.copy()
     for name, variable in dataset.variables.items():
-        if variable.dtype == np.bool_:
-            dataset[name] = variable.astype(np.int8)
-        elif single and variable.dtype == np.float64 and name in dataset.data_vars:
+        if single and variable.dtype == np.float64 and name in dataset.data_vars:
             dataset[name] = variable.astype(np.float32)
         dataset[name].attrs = storable(variable.attrs)
     dataset.attrs = storable(dataset.attrs)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jax.test_util import check_grads
 from jaxtyping import Array, Float
 
 from bayesff import quantities
@@ -41,9 +40,10 @@ NOBLE = {
 def test_energy_is_the_pair_energy_with_its_rounding():
     potential, r = LennardJones(epsilon=1.0, sigma=3.4), jnp.array([3.0, 3.4, 3.8, 12.0])
     prediction = DimerEnergy().predict(potential, {"separation": r})
-    exact = 4 * ((3.4 / np.asarray(r, np.longdouble)) ** 12 - (3.4 / np.asarray(r, np.longdouble)) ** 6)
+    attraction = (3.4 / np.asarray(r, np.longdouble)) ** 6
+    exact = 4 * attraction * (attraction - 1)
     error = np.sqrt(prediction.covariance.variance)
-    assert np.all(np.abs(np.asarray(prediction.mean - exact, float)) <= error)
+    assert np.all(np.abs(np.asarray(np.asarray(prediction.mean, np.longdouble) - exact, float)) <= error)
     assert np.all((error > 0) & (error < 1e-12))
 
 
@@ -77,7 +77,6 @@ def test_implicit_derivatives_to_second_order():
     np.testing.assert_allclose(jax.jit(jax.jacfwd(well))(at), jax.jacfwd(closed)(at), atol=1e-12)
     np.testing.assert_allclose(jax.jit(jax.jacrev(well))(at), jax.jacfwd(closed)(at), atol=1e-12)
     np.testing.assert_allclose(jax.jit(jax.hessian(well))(at), jax.hessian(closed)(at), atol=1e-10)
-    check_grads(jax.jit(well), (at,), order=1, modes=["fwd", "rev"], rtol=1e-6, atol=1e-6)
 
 
 def test_one_datum_whatever_the_state_and_in_batches():

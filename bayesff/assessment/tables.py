@@ -7,8 +7,8 @@ import numpy as np
 import xarray
 from scipy.special import logsumexp
 
-from bayesff.assessment.contents import Contents, contents, draws
 from bayesff.assessment.predictive import crps, pit
+from bayesff.assessment.trees import Contents, contents, draws
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def environments(tree: xarray.DataTree) -> list[str]:
     return json.loads(tree.attrs["environments"])
 
 
-def parameters(tree: xarray.DataTree) -> list[str]:
+def parameter_names(tree: xarray.DataTree) -> list[str]:
     """Return the names of the potential's parameters."""
     return json.loads(tree.attrs["parameters"])
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray
 
-from bayesff.assessment.contents import contents, environments
-from bayesff.assessment.pointwise import pointwise
 from bayesff.assessment.predictive import covered
+from bayesff.assessment.tables import pointwise
+from bayesff.assessment.trees import contents, environments
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 MAX_PARETO_K = 0.7

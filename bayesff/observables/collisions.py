@@ -24,6 +24,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -117,6 +118,13 @@ def collision_integrals(
     See `collision_integral` for the definition, the parameters and what is raised.
     """
     _check(potential, orders, resolution)
+    return _integrals(potential, temperature, orders, resolution, with_error)
+
+
+@eqx.filter_jit
+def _integrals(
+    potential: PairPotential, temperature: Array, orders: tuple[tuple[int, int], ...], resolution: int, with_error: bool
+) -> tuple[Array, Array]:
     kt = GAS_CONSTANT * temperature
     fixed, still = jax.lax.stop_gradient((potential, kt))
     marks = _landmarks(fixed, still)
@@ -204,30 +212,34 @@ def _landmarks(potential: PairPotential, kt: Array) -> _Landmarks:
     level = jnp.where(jnp.any((energies[:-1] > 0) & (energies[1:] <= 0)), 0.0, 0.05 * jnp.min(kt))
     crossing = (energies[:-1] > level) & (energies[1:] <= level)
     outermost = jnp.max(jnp.where(crossing, index[:-1], 0))
-    low, high = radii[outermost], radii[outermost + 1]
-    contact = jnp.where(energies[outermost] < 1e6 * jnp.max(kt), low, high)
-
-    def newton(_: int, radius: Array) -> Array:
-        energy, slope = jax.value_and_grad(potential.pair_energy)(radius)
-        return jnp.clip(radius - (energy - level) / jnp.where(slope < 0, slope, -jnp.inf), low, high)
-
-    contact = jax.lax.fori_loop(0, 4, newton, contact)
+    ceiling = LARGEST_EXPONENT * jnp.max(kt)
+    core = index <= outermost
+    wall = jnp.max(jnp.where(core & (energies >= ceiling), index, -1))
+    contact, steep = _crossing(potential, radii, jnp.stack([outermost, wall]), jnp.stack([level, ceiling]))
 
     orbit = jnp.where(radii > contact, energies + radii * slopes / 2, -jnp.inf)
     top = jnp.clip(jnp.argmax(orbit), 1, radii.size - 2)
     shift = _vertex(orbit[top - 1], orbit[top], orbit[top + 1])
     orbiting = jnp.where(orbit[top] > 0, radii[top] * (_SCAN[1] / _SCAN[0]) ** shift, 1.5 * contact)
 
-    ceiling = LARGEST_EXPONENT * jnp.max(kt)
-    core = radii < contact
-    wall = jnp.max(jnp.where(core & (energies >= ceiling), index, -1))
+    # Without a wall the highest point of the core is where the potential ends, or where an unphysical collapse begins.
     summit = jnp.argmax(jnp.where(core, energies, -jnp.inf))
-    within, beyond = jnp.minimum(energies[wall], 1e6 * ceiling), jnp.maximum(energies[wall + 1], 1e-3 * ceiling)
-    fraction = jnp.clip(jnp.log(within / ceiling) / jnp.log(within / beyond), 0.0, 1.0)
-    steep = radii[wall] * (radii[wall + 1] / radii[wall]) ** fraction
-    innermost = jnp.minimum(jnp.where(wall >= 0, steep, radii[summit]), 0.999 * contact)
+    innermost = jnp.minimum(jnp.where(wall >= 0, steep, radii[summit]), (1 - 1e-6) * contact)
     inside = jnp.where(wall >= 0, ceiling, jnp.maximum(energies[summit], 0.0))
     return _Landmarks(innermost, contact, jnp.maximum(orbiting, 1.001 * contact), inside)
+
+
+def _crossing(potential: PairPotential, radii: Array, index: Array, level: Array) -> Array:
+    """Return where the energy falls through each level between the radius of that index and the next, by bisection."""
+
+    def halve(_: Array, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = bracket
+        middle = 0.5 * (low + high)
+        above = jax.vmap(potential.pair_energy)(middle) > level
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    low, high = jax.lax.fori_loop(0, 24, halve, (radii[index], radii[index + 1]))
+    return 0.5 * (low + high)
 
 
 def _vertex(left: Array, middle: Array, right: Array) -> Array:
@@ -380,7 +392,7 @@ def _barrier(potential: PairPotential, radius: Array) -> tuple[Array, Array]:
     place = (top + 1 + _vertex(heights[top - 1], heights[top], heights[top + 1])) / (_BARRIER_SCAN.size + 1)
     peak, scan = jnp.pi / 2 * place**2, jnp.asarray(_BARRIER_SCAN)
 
-    def newton(_: int, angle: Array) -> Array:
+    def newton(_: Array, angle: Array) -> Array:
         return jnp.clip(angle - slope(angle, fixed) / bend(angle, fixed), scan[top - 1], scan[top + 1])
 
     peak = jax.lax.fori_loop(0, 2, newton, peak)

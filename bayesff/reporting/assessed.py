@@ -1,0 +1,121 @@
+"""Everything that metrics, figures and report say about a run, worked out once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray
+
+from bayesff import assessment
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One candidate potential: its posterior and what follows from it.
+
+    Parameters
+    ----------
+    name
+        Name of the candidate.
+    tree
+        Its posterior.
+    terms
+        Its data, term by term.
+    table
+        Every datum against its prediction.
+    environments, by_term
+        Scores by environment and by term.
+    summary
+        Every scalar of the posterior.
+    biases, scales
+        What the error models learnt; None where there is nothing.
+    """
+
+    name: str
+    tree: xarray.DataTree
+    terms: dict[str, assessment.Contents]
+    table: xarray.Dataset
+    environments: xarray.Dataset
+    by_term: xarray.Dataset
+    summary: xarray.Dataset
+    biases: xarray.Dataset | None
+    scales: xarray.Dataset | None
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names of the potential's parameters."""
+        return assessment.parameter_names(self.tree)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the run has converged."""
+        return bool(self.tree["diagnostics"]["converged"].item())
+
+    @property
+    def reasons(self) -> str:
+        """Why it has not; empty if it has."""
+        return str(self.tree["diagnostics"].attrs.get("reasons", ""))
+
+    @property
+    def method(self) -> str:
+        """Method of inference."""
+        return str(self.tree["diagnostics"].attrs.get("method", ""))
+
+    @property
+    def num_high_pareto_k(self) -> int:
+        """Number of data whose leave-one-out estimate is unreliable."""
+        return int(self.environments["num_high_pareto_k"].sum())
+
+    @property
+    def worst_environment(self) -> str:
+        """The environment that the potential alone misses most, in stated uncertainties."""
+        missed = self.environments["rmse_potential_over_uncertainty"]
+        return str(self.environments["environment"].to_numpy()[int(np.argmax(missed.to_numpy()))])
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """All candidates of a run, and their comparison if there are several on the same data."""
+
+    candidates: dict[str, Candidate]
+    comparison: xarray.Dataset | None
+
+    @property
+    def first(self) -> Candidate:
+        """The candidate named first."""
+        return next(iter(self.candidates.values()))
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate that predicts best; the first one where they cannot be compared."""
+        return self.first if self.comparison is None else self.candidates[str(self.comparison["candidate"].to_numpy()[0])]
+
+    @property
+    def converged(self) -> bool:
+        """Whether all candidates have converged."""
+        return all(candidate.converged for candidate in self.candidates.values())
+
+
+def assess(trees: Mapping[str, xarray.DataTree]) -> Assessed:
+    """Work out scores, summaries and comparison of all candidates."""
+    candidates = {name: _candidate(name, tree) for name, tree in trees.items()}
+    comparison = None
+    if len(trees) > 1 and assessment.comparable(trees):
+        tables = {name: candidate.table for name, candidate in candidates.items()}
+        comparison = assessment.compare_tables(tables, assessment.environments(next(iter(trees.values()))))
+    return Assessed(candidates, comparison)
+
+
+def _candidate(name: str, tree: xarray.DataTree) -> Candidate:
+    table, terms = assessment.pointwise(tree), assessment.contents(tree)
+    return Candidate(
+        name=name,
+        tree=tree,
+        terms=terms,
+        table=table,
+        environments=assessment.aggregate(table, "environment", assessment.environments(tree)),
+        by_term=assessment.aggregate(table, "term", list(terms)),
+        summary=assessment.summarise(tree),
+        biases=assessment.group_biases(tree),
+        scales=assessment.error_scales(tree),
+    )

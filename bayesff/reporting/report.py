@@ -1,0 +1,71 @@
+"""``report.html``: one file that a person reads, without a network."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bayesff.reporting import tables
+from bayesff.reporting.assessed import Assessed
+from bayesff.reporting.verdict import verdict
+from bayesff.reporting.wording import candidate_text, unit_text, words
+
+_MAX_VECTOR_BYTES = 400_000
+
+
+def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts: Mapping[str, Any]) -> str:
+    """Return the report as a self-contained HTML page.
+
+    Parameters
+    ----------
+    assessed
+        Candidates, scores and comparison.
+    pictures
+        The figures by name, as `bayesff.reporting.figures.draw` returns them.
+    figures
+        Folder in which they have been written.
+    facts
+        ``study``, ``question``, ``seed`` and ``provenance`` of the run, as `bayesff.reporting.store.load_facts` returns them.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bayesff.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"words": words, "unit": unit_text, "candidate": candidate_text}
+    shown = {name: _Shown(picture, figures) for name, picture in pictures.items()}
+    return environment.get_template("report.html").render(
+        verdict=verdict(assessed),
+        candidates=assessed.candidates,
+        best=assessed.best,
+        comparison=tables.comparison_rows(assessed),
+        diagnostics=tables.diagnostic_rows(assessed),
+        rows=tables,
+        fits=[picture for name, picture in shown.items() if name.startswith("fit_")],
+        biases=[picture for name, picture in shown.items() if name.startswith("bias_")],
+        pictures=shown,
+        study=facts["study"],
+        question=facts["question"],
+        seed=facts["seed"],
+        provenance=_complete(facts["provenance"]),
+    )
+
+
+class _Shown:
+    """A picture with its file inlined."""
+
+    def __init__(self, picture: Any, folder: Path) -> None:
+        self.title, self.caption, self.name = picture.title, picture.caption, picture.name
+        vector, pixels = folder / f"{picture.name}.svg", folder / f"{picture.name}.png"
+        kind, path = ("svg+xml", vector) if vector.stat().st_size <= _MAX_VECTOR_BYTES else ("png", pixels)
+        self.source = f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _complete(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance with every key that the page asks for; a run made in a script may lack some."""
+    empty = {"created": "", "command": [], "options": {}, "elapsed": None, "versions": {}, "platform": "", "device": ""}
+    return empty | {"git": None, "data": []} | dict(provenance)

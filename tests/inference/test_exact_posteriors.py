@@ -1,0 +1,106 @@
+"""Every method of inference against a posterior and an evidence in closed form.
+
+Each statistical comparison is of a score that is standard normal (or Student-t) if the method is right, with the bound of a two-sided
+false-alarm probability of 1e-4; there are 25 of them in this file, so that a right package fails it with probability 0.0025 once,
+and never again, since the keys are fixed.
+"""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+from scipy import stats
+
+from bayesff.inference import NUTS, SMC, SVI, Laplace
+
+from .linear_gaussian import UNCERTAINTY, exact, make_problem
+
+FALSE_ALARM = 1e-4
+NORMAL_BOUND = stats.norm.isf(FALSE_ALARM / 2)
+METHODS = {
+    "NUTS": NUTS(num_warmup=300, num_draws=1000),
+    "SMC": SMC(num_particles=250, num_populations=16),
+    "Laplace": Laplace(),
+    "SVI": SVI(),
+}
+EXACT = exact(np.diag(UNCERTAINTY**2))
+
+
+@pytest.fixture(scope="module")
+def trees():
+    found = {}
+
+    def tree_of(name):
+        if name not in found:
+            calls = []
+            tree = METHODS[name].run(make_problem(), jax.random.key(1), lambda *call: calls.append(call))
+            found[name] = (tree, calls)
+        return found[name]
+
+    return tree_of
+
+
+def gaussian_draws(tree):
+    posterior = tree["posterior"].to_dataset()
+    return [np.log(posterior["amplitude"].to_numpy()), posterior["slope"].to_numpy()]
+
+
+def score_of_mean(draws, mean):
+    """The error of a mean over draws (chain, draw), in units of its Monte Carlo standard error."""
+    size = array_stats.ess(draws, chain_axis=0, draw_axis=1, method="mean")
+    return (draws.mean() - mean) / (draws.std() / np.sqrt(float(size)))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_moments_are_those_of_the_exact_posterior(trees, name):
+    tree, _ = trees(name)
+    sd = np.sqrt(np.diag(EXACT.covariance))
+    first, second = ((draws - mean) / s for draws, mean, s in zip(gaussian_draws(tree), EXACT.mean, sd, strict=True))
+    correlation = EXACT.covariance[0, 1] / sd.prod()
+    scores = {
+        "mean of log amplitude": score_of_mean(first, 0.0),
+        "mean of slope": score_of_mean(second, 0.0),
+        "variance of log amplitude": score_of_mean(first**2, 1.0),
+        "variance of slope": score_of_mean(second**2, 1.0),
+        "correlation": score_of_mean(first * second, correlation),
+    }
+    assert all(abs(score) < NORMAL_BOUND for score in scores.values()), scores
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_run_is_called_converged(trees, name):
+    tree, calls = trees(name)
+    assert int(tree["diagnostics"]["converged"]) == 1, tree["diagnostics"].attrs["reasons"]
+    assert tree.attrs["method"] == name
+    assert calls[-1] == ("predictions", 3, 3)
+    assert all(0 <= done <= total for _, done, total in calls)
+
+
+def test_laplace_is_exact_for_a_gaussian(trees):
+    attributes = trees("Laplace")[0].attrs
+    # The search for the mode stops when less than 1e-6 of log density is to be gained.
+    assert attributes["log_z"] == pytest.approx(EXACT.log_z, abs=2e-6)
+    assert attributes["log_z_importance"] == pytest.approx(EXACT.log_z, abs=2e-6)
+    assert attributes["pareto_k"] < 0.7
+    assert "Gaussian" in attributes["approximate"]
+
+
+def test_evidence_of_smc(trees):
+    attributes = trees("SMC")[0].attrs
+    score = (attributes["log_z"] - EXACT.log_z) / attributes["log_z_sd"]
+    assert abs(score) < stats.t.isf(FALSE_ALARM / 2, 15)
+    assert 0 < attributes["log_z_sd"] < 0.1
+    populations = np.array(json.loads(attributes["log_z_populations"]))
+    assert attributes["log_z"] == pytest.approx(np.log(np.mean(np.exp(populations))), abs=1e-12)
+    assert attributes["num_temperatures"] == sum(stage == "tempering" for stage, *_ in trees("SMC")[1]) - 1
+    assert 0.3 < attributes["min_acceptance"] <= 1
+
+
+def test_bound_and_importance_evidence_of_svi(trees):
+    attributes = trees("SVI")[0].attrs
+    score = (attributes["log_z_importance"] - EXACT.log_z) / attributes["log_z_importance_sd"]
+    assert abs(score) < NORMAL_BOUND
+    # The bound of a Gaussian family on a Gaussian posterior is the evidence itself; what is missing is the last step's noise.
+    assert EXACT.log_z - 0.01 < attributes["elbo"] < EXACT.log_z + 0.01
