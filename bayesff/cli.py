@@ -5,19 +5,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import bayesff
 from bayesff.errors import BayesffError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from xarray import DataTree
 
 DONE, WRONG_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
 
@@ -47,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; wrong input becomes one sentence on standard error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given or ["--help"], prog_name="bayesff", standalone_mode=False) or DONE
+        code = app(given or ["--help"], prog_name="bayesff", standalone_mode=False, obj=given) or DONE
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "bayesff"
         return _refuse(f"{error.format_message().rstrip('.')} (see {command} --help)")
@@ -103,62 +101,111 @@ def list_studies() -> None:
     console().print(listed)
 
 
-@app.command()
+def _at_least(minimum: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
+    def check(parameter: typer.CallbackParam, value: int | None) -> int | None:
+        if value is not None and value < minimum:
+            raise BayesffError(f"{parameter.opts[0]}: at least {minimum} is needed, found {value}: give a larger number")
+        if value is not None and value >= 2**32:
+            raise BayesffError(f"{parameter.opts[0]}: less than 2^32 is needed, found {value}: give a smaller number")
+        return value
+
+    return check
+
+
+def _number(minimum: int, text: str) -> Any:
+    return typer.Option(metavar="N", callback=_at_least(minimum), help=text)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How a study is run; the settings are fields of its sampler."""
+
+    settings: Mapping[str, int]
+    seed: int
+    quick: bool
+    device: Device
+    jobs: int | None
+    overwrite: bool
+    command: Sequence[str]
+
+
+@app.command(short_help="Run a study and write its report.")
 def run(
-    study: Annotated[str, typer.Argument(help="Name of a study, or path of a Python file that defines one.", show_default=False)],
+    context: typer.Context,
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="Name of a study, or path of a Python file that defines one.", show_default=False),
+    ],
     output: Annotated[
-        Path | None, typer.Option(help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False)
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same draws.")] = 1,
-    draws: Annotated[int | None, typer.Option(min=1, help="Draws of each chain.  [default: the study's]")] = None,
-    chains: Annotated[int | None, typer.Option(min=1, help="Number of chains.  [default: the study's]")] = None,
-    warmup: Annotated[int | None, typer.Option(min=0, help="Steps of each chain before its draws.  [default: the study's]")] = None,
+    seed: Annotated[int, _number(0, "Seed: the same one gives the same draws.")] = 1,
+    draws: Annotated[int | None, _number(4, "Draws of each chain.  [default: the study's]")] = None,
+    chains: Annotated[int | None, _number(1, "Number of chains.  [default: the study's]")] = None,
+    warmup: Annotated[int | None, _number(0, "Steps of each chain before its draws.  [default: the study's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")] = False,
-    device: Annotated[Device, typer.Option(help="Where to calculate.")] = Device.cpu,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Candidates to calibrate at once.  [default: one a core; 1 on a GPU]")
-    ] = None,
+    device: Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")] = Device.cpu,
+    jobs: Annotated[int | None, _number(1, "Candidates to calibrate at once.  [default: one a core; 1 on a GPU]")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")] = False,
 ) -> None:
-    """Run a study: calibrate each candidate potential, write posterior, metrics, figures and report."""
+    """Run a study: calibrate each candidate potential, and write posterior, metrics, figures and report to a folder.
+
+    A study is a Python file that defines 'study = bayesff.Study(...)'; 'bayesff list' lists those that come with the package.
+    """
     from bayesff.study import find
 
     path = find(study)
     folder = Path(f"{path.stem}-run") if output is None else output
-    settings = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
-    asked = {name: value for name, value in settings.items() if value is not None}
+    numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
+    settings = {name: value for name, value in numbers.items() if value is not None}
+    options = _Options(settings, seed, quick, device, jobs, overwrite, ["bayesff", *(context.obj or [])])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half-written is left behind
     try:
-        converged = _run(path, folder, asked, seed=seed, quick=quick, device=device, jobs=jobs, overwrite=overwrite)
+        converged = _run(path, folder, options)
     except KeyboardInterrupt:
         typer.echo("bayesff: interrupted, nothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(DONE if converged else NOT_CONVERGED)
 
 
-def _run(path: Path, folder: Path, settings: Mapping[str, int], **options: Any) -> bool:
+def _run(path: Path, folder: Path, options: _Options) -> bool:
     """Run a study and show its results; return whether all candidates converged."""
     from bayesff.terminal import ProgressDisplay, console, show_results
 
     started = time.monotonic()
     with ProgressDisplay(console(stderr=True)) as progress:
-        progress.show("", "reading data and study", 0, 1)
-        _use_device(options["device"])
+        progress.show("", "reading the study", 0, 1)
+        _use_device(options.device)
         from bayesff import reporting, running
         from bayesff.study import load
 
-        reporting.check_output(folder, options["overwrite"])
+        reporting.check_output(folder, options.overwrite)
         study = load(path)
-        changes = running.sampler_changes(study, settings, options["quick"])
-        progress.show("", "reading data and study", 1, 1)
-        jobs = options["jobs"] or (1 if options["device"] is Device.gpu else running.default_jobs(study))
-        trees = running.calibrate(path, study, changes, options["seed"], jobs, progress.show)
-        progress.show("", "writing the report", 0, 1)
-        reporting.write_run(study.name, study.question, trees, folder, seed=options["seed"], overwrite=options["overwrite"])
-        progress.show("", "writing the report", 1, 1)
-    converged = show_results(console(), trees, options["quick"])
-    typer.echo(f"Report: {folder / 'report.html'}  ({_duration(time.monotonic() - started)})")
-    return converged
+        changes = running.sampler_changes(study, options.settings, options.quick)
+        jobs = options.jobs or (1 if options.device is Device.gpu else running.default_jobs(study))
+        progress.show("", "reading the study", 1, 1)
+        trees = running.calibrate(path, study, changes, options.seed, jobs, progress.show)
+        provenance = reporting.collect(
+            study.problems,
+            command=options.command,
+            options=changes | {"quick": options.quick},
+            elapsed=round(time.monotonic() - started, 1),
+            folder=path.parent,
+        )
+        written = reporting.write_run(
+            study.name,
+            study.question,
+            trees,
+            folder,
+            seed=options.seed,
+            provenance=provenance,
+            overwrite=options.overwrite,
+            progress=partial(progress.show, ""),
+        )
+    show_results(console(), written, options.quick)
+    typer.echo(f"Report: {written.report} ({_duration(time.monotonic() - started)})")
+    return written.converged
 
 
 def _use_device(device: Device) -> None:
@@ -180,3 +227,67 @@ def _use_device(device: Device) -> None:
         ) from None
     if jax.default_backend() != device:
         jax.config.update("jax_default_device", found[0])
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a finished run.", show_default=False)],
+) -> None:
+    """Write the report of a finished run again, from its posterior."""
+    from bayesff.terminal import ProgressDisplay, console
+
+    with ProgressDisplay(console(stderr=True)) as progress:
+        progress.show("", "report", 0, 1)
+        from bayesff import reporting
+
+        written = reporting.rebuild_report(folder, partial(progress.show, ""))
+    typer.echo(f"Report: {written.report}")
+
+
+@data.command("list")
+def list_data() -> None:
+    """List the data sets that come with the package."""
+    from bayesff.datasets import catalogue, describe
+    from bayesff.terminal import console, table
+
+    listed = table("data set", "data", "what was measured", right=["data"], fold="what was measured")
+    for name in catalogue():
+        about = describe(name)
+        listed.add_row(name, str(about.num_data), f"{about.label} of {about.substance}")
+    console().print(listed)
+
+
+@data.command("show")
+def show_data(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set, or path of its folder.", show_default=False)],
+    rows: Annotated[int, _number(0, "Rows of numbers to show.")] = 10,
+) -> None:
+    """Show a data set: its numbers, their source and their uncertainty."""
+    from bayesff.datasets import find, load
+    from bayesff.terminal import console, show_data_set
+
+    show_data_set(console(), load(name), find(name), rows)
+
+
+@data.command("check")
+def check_data(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="Folder of a data set, or a name of the catalogue.", show_default=False)
+    ],
+) -> None:
+    """Check a data set and name every problem with file, line and column."""
+    from bayesff.datasets import check, load
+
+    problems = check(path)
+    if problems:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        typer.echo(f"bayesff: {path}: {len(problems)} problem{'s' if len(problems) > 1 else ''} found", err=True)
+        raise typer.Exit(WRONG_INPUT)
+    found = load(path)
+    typer.echo(f"{found.name}: ok, {found.num_data} x {found.quantity.label} [{found.unit or '1'}] of {found.substance}")

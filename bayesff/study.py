@@ -68,7 +68,7 @@ def studies_folder() -> Path:
 
 
 def studies() -> dict[str, str]:
-    """Return the name of every study that comes with the package, and what it asks: the first line of its file, which is not run."""
+    """Return name and question of every study that comes with the package; the question is the first line of the file."""
     files = sorted(path for path in studies_folder().glob("*.py") if not path.name.startswith("_"))
     return {path.stem: _first_line(path) for path in files}
 

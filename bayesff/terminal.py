@@ -1,8 +1,8 @@
 """What a person sees in the terminal: progress, tables and results."""
 
-import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,20 +12,24 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    import xarray
+from bayesff import quantities
 
-_STAGES = {"mode": "finding the mode"}
+if TYPE_CHECKING:
+    from bayesff.datasets import DataSet
+    from bayesff.reporting import Run
+
+_STAGES = {"mode": "finding the mode", "report": "writing the report"}
+_LINES = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
 def console(stderr: bool = False) -> Console:
     """Return where results go, or where progress goes; neither interprets the words that it shows."""
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 
 def table(*columns: str, right: Iterable[str] = (), fold: str = "") -> Table:
     """Return an empty table; columns in ``right`` hold numbers, and only the column ``fold`` is broken into lines."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    made = Table(box=_LINES, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", no_wrap=name != fold, overflow="fold")
     return made
@@ -72,9 +76,9 @@ class ProgressDisplay:
         self._bars.update(self._tasks[row], description=text, completed=done, total=total if done else None)
 
     def _say(self, candidate: str, words: str, done: int, total: int) -> None:
-        """Say when a stage begins, and every quarter of a long one."""
-        quarter = 4 * done // total
-        if self._shown.get(candidate) in ((words, quarter), (words, 4)) or (quarter and total < 10):
+        """Say when a stage begins, and the first three quarters of a long one."""
+        quarter = min(4 * done // total, 3) if total >= 10 else 0
+        if self._shown.get(candidate) == (words, quarter):
             return
         self._shown[candidate] = (words, quarter)
         share = f" {25 * quarter} %" if quarter else ""
@@ -89,73 +93,103 @@ class _Share(ProgressColumn):
         return Text("    " if task.total is None else f"{task.percentage:3.0f}%")
 
 
-def show_results(where: Console, trees: "Mapping[str, xarray.DataTree]", quick: bool) -> bool:
-    """Show the verdict first, then the parameters of every candidate; return whether all have converged."""
-    from bayesff import assessment
+def show_results(where: Console, run: "Run", quick: bool) -> None:
+    """Show the verdict first, then what the data say, then the potential's parameters of every candidate."""
+    from bayesff.reporting.wording import candidate_text
 
-    failed = {name: _reasons(tree) for name, tree in trees.items() if not tree["diagnostics"]["converged"].item()}
     where.print()
-    if failed:
-        where.print("NOT CONVERGED: do not rely on these results. Run with more --draws or --warmup.", style="bold red")
-        for name, reasons in failed.items():
-            for reason in reasons:
-                where.print(f"  {name}: {reason}", soft_wrap=True)
-    else:
+    if run.converged:
         where.print("Converged.", style="bold green")
+    else:
+        where.print("NOT CONVERGED: do not rely on these results, take more draws or warm-up steps.", style="bold red")
+        for reason in run.verdict.reasons:
+            where.print(f"  {reason}")
     if quick:
-        where.print("A quick run, for a first look: leave out --quick for the study's own number of draws.")
-    for name, tree in trees.items():
-        shape = tree["posterior"].sizes
-        where.print(f"\n{name}: {shape['chain']} x {shape['draw']} draws" + (", NOT CONVERGED" if name in failed else ""))
-        where.print(parameter_table(assessment.summarise(tree), assessment.parameter_names(tree)))
-    where.print("\n90 %: between the 5th and the 95th percentile. ESS: effective draws, in bulk and tail.")
-    return not failed
+        where.print("This was a quick run: leave out --quick for the study's own number of draws.")
+    for sentence in run.verdict.summary:
+        where.print(sentence)
+    numbers = ("mean ± sd", "90 % interval", "R-hat", "ESS")
+    for name, rows in run.parameters.items():
+        made = table(candidate_text(name), "unit", *numbers, right=numbers, fold=candidate_text(name))
+        for row in rows:
+            if row.kind == "potential":
+                made.add_row(row.name, row.unit, row.value, row.span, row.rhat, row.ess)
+        where.print()
+        where.print(made)
+    where.print()
 
 
-def _reasons(tree: "xarray.DataTree") -> list[str]:
-    return str(tree["diagnostics"].attrs["reasons"]).split("; ")
+def show_data_set(where: Console, data: "DataSet", folder: Path, num_rows: int) -> None:
+    """Show what a data set is, the range of each column, and its first rows."""
+    environment, source = data.environment, data.source
+    ranges = [f"{name} {_range(low, high)} {_unit(name)}".rstrip() for name, (low, high) in environment.ranges.items()]
+    treatment = [f"{name} {value}" for name, value in environment.treatment.items()]
+    facts = {
+        "data set": data.name,
+        "measured": f"{data.quantity.label} [{data.unit or '1'}] of {data.substance}, {data.num_data} data",
+        "environment": "; ".join([f"{environment.label} ({environment.medium})", *ranges, *treatment]),
+        "uncertainty": data.uncertainty_meaning + ("" if data.covariance is None else " Correlated: covariance.csv."),
+        "source": source.citation,
+        "doi": source.doi,
+        "licence": source.licence,
+        "note": source.note,
+        "folder": str(folder),
+    }
+    about = Table.grid(padding=(0, 2))
+    about.add_column(no_wrap=True)
+    about.add_column(overflow="fold")
+    for name, text in facts.items():
+        if text:
+            about.add_row(name, " ".join(text.split()))
+    where.print(about)
+    where.print()
+    where.print(_column_table(data))
+    if num_rows:
+        where.print()
+        where.print(_row_table(data, num_rows))
+        if num_rows < data.num_data:
+            where.print(f"{data.num_data - num_rows} more rows: --rows {data.num_data}")
 
 
-def parameter_table(summary: "xarray.Dataset", parameters: list[str]) -> Table:
-    """Return the potential's parameters, their values in the environments and their spreads between these as a table."""
-    wanted = {f"{before}{name}{after}" for name in parameters for before, after in (("", ""), ("", "_environment"), ("tau_", ""))}
-    numbers = ("mean", "sd", "5 %", "95 %", "R-hat", "ESS")
-    made = table("parameter", "unit", *numbers, right=numbers)
-    for scalar in summary["scalar"].to_numpy():
-        row = summary.sel(scalar=scalar)
-        if str(row["site"].item()) not in wanted:
-            continue
-        values = [float(row[key].item()) for key in ("mean", "sd", "q05", "q95")]
-        sizes = [float(row[key].item()) for key in ("ess_bulk", "ess_tail")]
-        made.add_row(
-            str(scalar), str(row["unit"].item()), *rounded(values, values[1]), fixed(row["rhat"].item(), 3), fixed(min(sizes), 0)
-        )
+def _columns(data: "DataSet") -> dict[str, np.ndarray]:
+    return {**data.state, data.observable: data.values, "uncertainty": data.standard_deviation}
+
+
+def _column_table(data: "DataSet") -> Table:
+    made = table("column", "unit", "range", fold="range")
+    for name, column in _columns(data).items():
+        unit = data.unit if name in (data.observable, "uncertainty") else _unit(name)
+        made.add_row(name, unit, f"{column.min():.6g} to {column.max():.6g}")
+    for name, labels in data.groups.items():
+        kinds = np.unique(labels)
+        made.add_row(name, "", f"{len(kinds)} labels" if len(kinds) > 4 else ", ".join(kinds.tolist()))
     return made
 
 
-def rounded(values: Iterable[float], spread: float) -> list[str]:
-    """Return numbers to the decimal place at which their spread has two significant digits.
-
-    Examples
-    --------
-    >>> rounded([118.2347, 0.5121], 0.5121)
-    ['118.23', '0.51']
-    >>> rounded([1.2345678e-7], 1.1e-9)
-    ['1.235e-07']
-    """
-    if not (math.isfinite(spread) and spread > 0):
-        return [f"{value:.4g}" for value in values]
-    decimals = 1 - math.floor(math.log10(float(f"{spread:.1e}")))
-    if -4 <= decimals <= 7:
-        return [fixed(round(value, decimals), max(decimals, 0)) for value in values]
-    return [_scientific(value, decimals) for value in values]
+def _row_table(data: "DataSet", num_rows: int) -> Table:
+    columns, labels = _columns(data), ", ".join(data.groups)
+    made = table(*columns, *([labels] if labels else []), right=columns, fold=labels)
+    shown = [_aligned(column[:num_rows]) for column in columns.values()]
+    for index in range(min(num_rows, data.num_data)):
+        words = ", ".join(str(column[index]) for column in data.groups.values())
+        made.add_row(*(column[index] for column in shown), *([words] if labels else []))
+    return made
 
 
-def _scientific(value: float, decimals: int) -> str:
-    digits = decimals + math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:.{max(digits, 0)}e}"
+def _aligned(column: np.ndarray) -> list[str]:
+    """Return numbers to six digits at most, with the same number of decimals."""
+    texts = [f"{value:.6g}" for value in column]
+    if any("e" in text for text in texts):
+        return texts
+    decimals = max(len(text.partition(".")[2]) for text in texts)
+    return [f"{value:.{decimals}f}" for value in column]
 
 
-def fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals, or a dash where there is none."""
-    return f"{value:.{decimals}f}" if np.isfinite(value) else "-"
+def _unit(name: str) -> str:
+    return quantities.get(name).unit
+
+
+def _range(low: float, high: float) -> str:
+    return (
+        f"{low:g} to {high:g}" if np.isfinite([low, high]).all() else f"from {low:g}" if np.isfinite(low) else f"up to {high:g}"
+    )

@@ -1,7 +1,6 @@
 """Every ``python`` block of README.md and docs/ runs, in the order of its page, in an empty folder.
 
-A block of another language that says ``file=<path>`` is written to that path first, so that a page can show the files that
-its code reads.
+A block that says ``file=<path>`` is written to that path instead, so that a page can show the files that its code reads or imports.
 """
 
 import re
@@ -23,6 +22,7 @@ def blocks(page: Path) -> list[re.Match[str]]:
 )
 def test_every_block_of_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     text = page.read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": f"blocks of {page.name}"}
     for block in blocks(page):

@@ -1,7 +1,7 @@
 """Assessment: from a posterior to scores, checks and comparisons, as pure functions from a DataTree to a Dataset."""
 
 from bayesff.assessment.comparison import comparable, compare, compare_tables, stacking_weights
-from bayesff.assessment.error_terms import error_scales, group_biases
+from bayesff.assessment.error_terms import discrepancy, error_scales, group_biases
 from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS, MAX_PARETO_K, aggregate, scores
 from bayesff.assessment.summaries import display, prior_contraction, summarise
@@ -20,6 +20,7 @@ __all__ = [
     "contents",
     "covered",
     "crps",
+    "discrepancy",
     "display",
     "draws",
     "environments",

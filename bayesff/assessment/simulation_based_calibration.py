@@ -55,7 +55,7 @@ def simulate_ranks(
     xarray.Dataset
         ``rank`` over (replication, scalar), each from 0 to the attribute ``num_ranks``, and ``p_value`` of uniformity by scalar.
     """
-    sampler = NUTS(num_warmup=150, num_draws=200, num_chains=1, max_tree_depth=6) if sampler is None else sampler
+    sampler = NUTS(num_warmup=100, num_draws=100, num_chains=1, max_tree_depth=5) if sampler is None else sampler
     target, source = Target(problem), Target(problem if generator is None else generator)
     keys = jax.random.split(key, 4)
     with threadpool_limits(limits=1, user_api="blas"):

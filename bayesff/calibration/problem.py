@@ -85,10 +85,24 @@ class CalibrationProblem:
             raise StudyError(f"two terms are called {twice!r}: give one of them another name")
         if not self.terms:
             raise StudyError("a calibration needs at least one term: give data with an observable")
+        self._check_sites()
         self.environments = tuple(dict.fromkeys(label for term in terms for label in term.environments))
         self.points = {name: term.points(self.environments) for name, term in self.terms.items()}
         self.pooling = self._pooling_by_parameter(pooling)
         self.parameter_units, self._positive = self._parameter_facts()
+
+    def _check_sites(self) -> None:
+        for name, prior in self.priors.items():
+            if isinstance(prior.distribution, dist.ImproperUniform):
+                raise ParameterError(f"{name}: the prior cannot be normalised: give a proper one, for example a wide Uniform")
+        sites = [*self.priors, *self.terms]
+        for term in self.terms.values():
+            sites += [site for effect in term.effects for site in effect.units(term.points(term.environments))]
+        for site in sites:
+            if sites.count(site) > 1:
+                raise StudyError(
+                    f"two sites are called {site!r}: rename the parameter or the term, or leave out one of two effects"
+                )
 
     def _pooling_by_parameter(self, pooling: Pooling | Mapping[str, Pooling] | None) -> dict[str, Pooling]:
         if not isinstance(pooling, Mapping):
@@ -153,13 +167,14 @@ class CalibrationProblem:
 
     def predict(self, parameters: Mapping[str, Array], observable: Observable, points: Points) -> Prediction:
         """Predict an observable at points that may lie in several environments, each with its own parameters."""
-        if all(jnp.ndim(value) == 0 for value in parameters.values()) or not points.state:
-            return observable.predict(self.potential(**self.parameters_in(parameters, int(points.environment[0]))), points.state)
+        if all(jnp.ndim(value) == 0 for value in parameters.values()):
+            return _predict(observable, self.potential(**parameters), points.state, points.num_points)
         blocks, order = [], []
         for environment in np.unique(points.environment):
             rows = np.flatnonzero(points.environment == environment)
             potential = self.potential(**self.parameters_in(parameters, int(environment)))
-            blocks.append(observable.predict(potential, {key: column[rows] for key, column in points.state.items()}))
+            state = {key: column[rows] for key, column in points.state.items()}
+            blocks.append(_predict(observable, potential, state, len(rows)))
             order.append(rows)
         mean = jnp.concatenate([block.mean for block in blocks])
         covariance = Covariance.concatenate([block.covariance for block in blocks])
@@ -231,3 +246,13 @@ class CalibrationProblem:
                 if isinstance(effect, GroupBias):
                     found[f"{name}_{effect.group}_bias"] = [f"{name}_{effect.group}"]
         return found
+
+
+def _predict(observable: Observable, potential: Potential, state: Mapping[str, Any], num_points: int) -> Prediction:
+    """Predict, and repeat for all its data what has no state; they share its numerical error then."""
+    found = observable.predict(potential, state)
+    if state or num_points == 1:
+        return found
+    # The floor keeps the derivative of the square root finite where there is no numerical error.
+    error = jnp.sqrt(jnp.maximum(found.covariance.variance, 1e-300))
+    return Prediction(jnp.repeat(found.mean, num_points), Covariance.shared(jnp.repeat(error, num_points)[:, None]))

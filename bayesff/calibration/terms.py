@@ -112,14 +112,21 @@ class Term:
 
     def measurement_covariance(self) -> Covariance:
         """Return the covariance of the measurements as stated with the data."""
-        if all(part.covariance is None for part in self.parts):
-            return Covariance.independent(jnp.asarray(self.uncertainty))
-        blocks = [
-            np.linalg.cholesky(part.covariance) if part.covariance is not None else np.diag(part.uncertainty)
-            for part in self.parts
-        ]
-        from scipy.linalg import block_diag
+        return Covariance.concatenate(
+            [
+                Covariance.independent(jnp.asarray(part.uncertainty)) if part.covariance is None else _split(part.covariance)
+                for part in self.parts
+            ]
+        )
 
-        # A sliver of the variance stays on the diagonal, which Woodbury's identity divides by.
-        factor = jnp.asarray(block_diag(*blocks))
-        return Covariance(1e-10 * jnp.sum(factor**2, axis=1), jnp.sqrt(1 - 1e-10) * factor)
+
+def _split(matrix: np.ndarray) -> Covariance:
+    """Return a covariance matrix as independent noise and shared causes.
+
+    The independent part is the largest multiple of the variances that the matrix allows: it is what replicated data draw anew,
+    and what Woodbury's identity divides by.
+    """
+    deviation = np.sqrt(np.diag(matrix))
+    values, vectors = np.linalg.eigh(matrix / np.outer(deviation, deviation))
+    factor = deviation[:, None] * vectors[:, 1:] * np.sqrt(values[1:] - values[0])
+    return Covariance(jnp.asarray(values[0] * deviation**2), jnp.asarray(factor))

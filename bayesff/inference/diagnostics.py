@@ -15,8 +15,9 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     """Return R-hat, effective sample sizes and Monte Carlo errors of every scalar, and a verdict.
 
     The run is converged if every rank-normalised split R-hat is below 1.01, every bulk and tail effective sample size above 400,
-    no draw diverged, and the energy's Bayesian fraction of missing information is above 0.3 in each chain. A method without
-    chains of its own (Laplace, variational inference, SMC) says by its attributes ``approximate`` or ``converged`` what it is.
+    no draw diverged, and the energy's Bayesian fraction of missing information is above 0.3 in each chain. Populations of SMC
+    are judged as chains. Draws that no Markov chain made (Laplace, variational inference) are independent, and whether what they
+    are drawn from is the posterior, the method says itself by its attribute ``converged``.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     statistics = tree["sample_stats"].to_dataset() if "sample_stats" in tree else xarray.Dataset()
     num_divergences = int(statistics["diverging"].sum()) if "diverging" in statistics else 0
     ebfmi = float(np.min(_ebfmi(statistics["energy"].to_numpy()))) if "energy" in statistics else 1.0
-    reasons = _reasons(names, figures, num_divergences, ebfmi) if "diverging" in statistics else []
+    moved = "diverging" in statistics or "acceptance_rate" in statistics
+    reasons = _reasons(names, figures, num_divergences, ebfmi) if moved else []
     if not attributes.get("converged", True):
         reasons.append(str(attributes.get("reason", "the method did not converge")))
     return xarray.Dataset(

@@ -13,22 +13,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from bayesff.calibration import CalibrationProblem
+from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
-from bayesff.inference.posterior import Progress, Sample, assemble, silent
+from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Target
 
 MAX_PARETO_K = 0.7
 
 
 @dataclass(frozen=True)
-class Laplace:
+class Laplace(Method):
     r"""A Gaussian at the mode, in unconstrained coordinates.
 
     The evidence is :math:`\log Z = \log p(y, \hat z) + \tfrac d2\log 2\pi - \tfrac12\log\det H` with the normalised prior
     density of the unconstrained coordinates in :math:`p(y, z)`, so that it compares with the evidence of other methods and
     models. Valid where the posterior is Gaussian within a few standard deviations; the attribute ``pareto_k`` tests that, and
-    above 0.7 the run counts as not converged. Draws are independent.
+    above 0.7 the run counts as not converged. Draws are independent. Attributes of the result: ``log_z``; ``pareto_k``,
+    ``log_z_importance`` and ``log_z_importance_sd`` from the importance weights; ``approximate`` says in words what was
+    approximated.
 
     Parameters
     ----------
@@ -45,32 +47,14 @@ class Laplace:
     num_draws: int = 1000
     num_chains: int = 4
 
-    def run(self, problem: CalibrationProblem, key: PRNGKeyArray, progress: Progress = silent) -> Any:
-        """Approximate the posterior.
-
-        Parameters
-        ----------
-        problem
-            The calibration problem.
-        key
-            Random key: the same key gives the same draws.
-        progress
-            Called as ``progress(stage, done, total)`` while it runs.
-
-        Returns
-        -------
-        xarray.DataTree
-            ArviZ's groups and the diagnostics. Attributes: ``log_z``; ``pareto_k``, ``log_z_importance`` and
-            ``log_z_importance_sd`` from the importance weights; ``approximate`` says in words what was approximated.
-        """
-        key_mode, key_draws, key_rest = jax.random.split(key, 3)
-        target = Target(problem)
+    def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+        key_mode, key = jax.random.split(key)
         progress("mode", 0, 1)
         mode = jax.jit(lambda key: find_mode(target, key))(key_mode)
         progress("mode", 1, 1)
-        return assemble(target, self.sample(target, mode, key_draws), key_rest, progress)
+        return self.sample_from(target, mode, key)
 
-    def sample(self, target: Target, mode: Mode, key: PRNGKeyArray) -> Sample:
+    def sample_from(self, target: Target, mode: Mode, key: PRNGKeyArray) -> Sample:
         """Draw from the Gaussian at a mode that is known."""
         w = jax.random.normal(key, (self.num_chains * self.num_draws, target.size))
         draws = jax.vmap(mode.unwhiten)(w)

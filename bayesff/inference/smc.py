@@ -20,9 +20,9 @@ from blackjax.smc.base import SMCState
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from bayesff.calibration import CalibrationProblem
 from bayesff.inference.laplace import verdict
-from bayesff.inference.posterior import Progress, Sample, assemble, silent
+from bayesff.inference.method import Method
+from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Target
 
 MIN_ACCEPTANCE = 0.3
@@ -44,13 +44,14 @@ class Population(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SMC:
+class SMC(Method):
     r"""Adaptive tempered SMC in several independent populations, with blackjax's resampling and Hamiltonian moves.
 
     The evidence is the mean of the populations' estimates, :math:`\hat Z = \tfrac1R\sum_r \hat Z_r`, which keeps it unbiased;
     ``log_z_sd`` is the standard error of that mean, from the scatter between the populations (so it has R - 1 degrees of
     freedom), relative to it. The run counts as converged if R-hat and effective sample sizes pass between the populations, the
-    standard error of log Z is below 0.5, and at every temperature 30 % of the moves were accepted.
+    standard error of log Z is below 0.5, and at every temperature 30 % of the moves were accepted. Attributes of the result:
+    ``log_z``, ``log_z_sd``, ``log_z_populations`` (JSON), ``num_temperatures`` and ``min_acceptance``.
 
     Parameters
     ----------
@@ -79,30 +80,7 @@ class SMC:
     target_ess: float = 0.6
     max_temperatures: int = 200
 
-    def run(self, problem: CalibrationProblem, key: PRNGKeyArray, progress: Progress = silent) -> Any:
-        """Sample the posterior and estimate the evidence.
-
-        Parameters
-        ----------
-        problem
-            The calibration problem.
-        key
-            Random key: the same key gives the same draws.
-        progress
-            Called as ``progress(stage, done, total)`` at every temperature.
-
-        Returns
-        -------
-        xarray.DataTree
-            ArviZ's groups and the diagnostics. Attributes: ``log_z``, ``log_z_sd``, ``log_z_populations`` (JSON),
-            ``num_temperatures`` and ``min_acceptance``.
-        """
-        key_sample, key_rest = jax.random.split(key)
-        target = Target(problem)
-        return assemble(target, self.sample(target, key_sample, progress), key_rest, progress)
-
     def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
-        """Take the populations from the prior to the posterior of a target."""
         key_start, key_steps = jax.random.split(key)
         start = jax.jit(jax.vmap(partial(self._start, target)))
         advance = jax.jit(jax.vmap(partial(self._advance, target)))

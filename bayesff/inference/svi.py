@@ -17,22 +17,24 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from numpyro.infer import SVI as NumPyroSVI  # noqa: N811
 from numpyro.infer import Trace_ELBO
 
-from bayesff.calibration import CalibrationProblem
 from bayesff.inference.laplace import check_importance, deal, verdict
+from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
-from bayesff.inference.posterior import Progress, Sample, assemble, silent
+from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Target
 
 NUM_CHUNKS = 20
 
 
 @dataclass(frozen=True)
-class SVI:
+class SVI(Method):
     r"""A multivariate Gaussian in unconstrained coordinates that maximises the evidence lower bound.
 
     The Gaussian starts at the Laplace approximation and is parametrised relative to it, so that one learning rate fits all
     directions of a narrow valley. Draws are independent. The run counts as converged if the bound has stopped rising and the
-    Pareto k of the importance weights is at most 0.7.
+    Pareto k of the importance weights is at most 0.7. Attributes of the result: ``elbo``, the bound; ``pareto_k``,
+    ``log_z_importance`` and ``log_z_importance_sd`` from the importance weights; ``approximate`` says in words what was
+    approximated.
 
     Parameters
     ----------
@@ -58,32 +60,14 @@ class SVI:
     num_draws: int = 1000
     num_chains: int = 4
 
-    def run(self, problem: CalibrationProblem, key: PRNGKeyArray, progress: Progress = silent) -> Any:
-        """Approximate the posterior.
-
-        Parameters
-        ----------
-        problem
-            The calibration problem.
-        key
-            Random key: the same key gives the same draws.
-        progress
-            Called as ``progress(stage, done, total)`` while it runs.
-
-        Returns
-        -------
-        xarray.DataTree
-            ArviZ's groups and the diagnostics. Attributes: ``elbo``, the evidence lower bound; ``pareto_k``, ``log_z_importance``
-            and ``log_z_importance_sd`` from the importance weights; ``approximate`` says in words what was approximated.
-        """
-        key_mode, key_sample, key_rest = jax.random.split(key, 3)
-        target = Target(problem)
+    def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+        key_mode, key = jax.random.split(key)
         progress("mode", 0, 1)
         mode = jax.jit(lambda key: find_mode(target, key))(key_mode)
         progress("mode", 1, 1)
-        return assemble(target, self.sample(target, mode, key_sample, progress), key_rest, progress)
+        return self.sample_from(target, mode, key, progress)
 
-    def sample(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
+    def sample_from(self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         """Fit the Gaussian and draw from it."""
         key_fit, key_draws = jax.random.split(key)
         gaussian, losses = self._fit(target, mode, key_fit, progress)

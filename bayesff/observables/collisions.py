@@ -15,8 +15,9 @@ out has turned them. At :math:`E_0` a barrier makes them orbit, :math:`\chi\to-\
 - between that zero and the largest radius of orbiting: a barrier further out, found for each :math:`r_\mathrm{m}`;
 - beyond: the barrier is where the pair turns, :math:`E_0 = u + r u'/2`.
 
-Each case is a panel of Gauss-Legendre nodes. The angles crowd where the barrier is and the energies crowd at :math:`E_0`. Nodes
-stand still under differentiation but for :math:`E_0`, which moves with the parameters, so derivatives converge as values do.
+Each case is a panel of Gauss-Legendre nodes. The angles crowd where the barrier is and the energies crowd at :math:`E_0`. The
+contact and :math:`E_0` move with the parameters to second order and all else is a change of variables, so first and second
+derivatives converge as values do.
 """
 
 import math
@@ -127,13 +128,14 @@ def _integrals(
 ) -> tuple[Array, Array]:
     kt = GAS_CONSTANT * temperature
     fixed, still = jax.lax.stop_gradient((potential, kt))
-    marks = _landmarks(fixed, still)
+    marks = _moving(potential, _landmarks(fixed, still))
     resolutions = (resolution, 3 * resolution // 4) if with_error else (resolution,)
     panels = _turning_points(potential, marks, resolutions)
     parts = _thermal_average(panels[0], kt, orders, resolution)
     values = jnp.sum(parts, axis=0)
     if not with_error:
         return values, jnp.full_like(values, jnp.inf)
+    marks = jax.lax.stop_gradient(marks)
     coarse = _thermal_average(jax.lax.stop_gradient(panels[1]), still, orders, resolutions[1])
     known = jax.lax.stop_gradient(values)
     # The differences change sign between temperatures: panels are not let cancel, and the mean over the temperatures is a floor.
@@ -227,6 +229,15 @@ def _landmarks(potential: PairPotential, kt: Array) -> _Landmarks:
     innermost = jnp.minimum(jnp.where(wall >= 0, steep, radii[summit]), (1 - 1e-6) * contact)
     inside = jnp.where(wall >= 0, ceiling, jnp.maximum(energies[summit], 0.0))
     return _Landmarks(innermost, contact, jnp.maximum(orbiting, 1.001 * contact), inside)
+
+
+def _moving(potential: PairPotential, marks: _Landmarks) -> _Landmarks:
+    """Let the contact follow the parameters, and the rest with it: the integrand has a kink there."""
+    energy, slope = jax.value_and_grad(potential.pair_energy)(marks.contact)
+    still_energy, still_slope = jax.lax.stop_gradient((energy, slope))
+    contact = marks.contact - (energy - still_energy) / jnp.where(still_slope < 0, still_slope, -jnp.inf)
+    ratio = contact / marks.contact
+    return marks._replace(innermost=marks.innermost * ratio, contact=contact, orbiting=marks.orbiting * ratio)
 
 
 def _crossing(potential: PairPotential, radii: Array, index: Array, level: Array) -> Array:
@@ -323,8 +334,10 @@ def _panel(nodes: _Nodes, at_turn: tuple[Array, Array], on_the_way: Array) -> _P
     g = (on_the_way - energy[:, None] * (1 - sine**2)) / sine**2
     # g is even in the angle and begins at the orbiting energy; its own formula cancels there.
     g = orbit[:, None] + (g - orbit[:, None]) * (jnp.sin(nodes.angle) / sine) ** 2
-    lowest = jnp.maximum(jnp.maximum(energy, orbit), jnp.maximum(jnp.max(g, axis=1), nodes.barrier))
-    lowest = jnp.maximum(lowest, 0.0)
+    floors = jnp.stack([energy, orbit, nodes.barrier, jnp.zeros_like(energy)], axis=1)
+    # Chosen by index: the derivative of a maximum compares numbers, which a compiler may compute twice with unequal rounding.
+    candidates = jnp.concatenate([floors, g], axis=1)
+    lowest = jnp.take_along_axis(candidates, jnp.argmax(candidates, axis=1)[:, None], axis=1)[:, 0]
     return _Panel(nodes.radius, nodes.weight, energy, orbit, lowest, lowest[:, None] - g, nodes.angle_weight)
 
 
@@ -375,29 +388,29 @@ def _orbiting(radius: Array, weight: Array, peak: Array, barrier: Array, resolut
 def _barrier(potential: PairPotential, radius: Array) -> tuple[Array, Array]:
     """Return the angle where g is largest, and that largest value, correct to its second derivatives in the parameters."""
 
-    def g(angle: Array, form: PairPotential) -> Array:
+    def g(angle: Array, form: PairPotential, at: Array) -> Array:
         cosine = jnp.cos(angle)
-        return (form.pair_energy(radius / cosine) - form.pair_energy(radius) * cosine**2) / jnp.sin(angle) ** 2
+        return (form.pair_energy(at / cosine) - form.pair_energy(at) * cosine**2) / jnp.sin(angle) ** 2
 
-    def slope(angle: Array, form: PairPotential) -> Array:
-        return jax.jvp(lambda x: g(x, form), (angle,), (jnp.ones_like(angle),))[1]
+    def slope(angle: Array, form: PairPotential, at: Array) -> Array:
+        return jax.jvp(lambda x: g(x, form, at), (angle,), (jnp.ones_like(angle),))[1]
 
-    def bend(angle: Array, form: PairPotential) -> Array:
-        curvature = jax.jvp(lambda x: slope(x, form), (angle,), (jnp.ones_like(angle),))[1]
+    def bend(angle: Array) -> Array:
+        curvature = jax.jvp(lambda x: slope(x, *still), (angle,), (jnp.ones_like(angle),))[1]
         return jnp.where(curvature < 0, curvature, -jnp.inf)
 
-    fixed = jax.lax.stop_gradient(potential)
-    heights = jax.vmap(lambda angle: g(angle, fixed))(_BARRIER_SCAN)
+    still = jax.lax.stop_gradient((potential, radius))
+    heights = jax.vmap(lambda angle: g(angle, *still))(_BARRIER_SCAN)
     top = jnp.clip(jnp.argmax(heights), 1, _BARRIER_SCAN.size - 2)
     place = (top + 1 + _vertex(heights[top - 1], heights[top], heights[top + 1])) / (_BARRIER_SCAN.size + 1)
     peak, scan = jnp.pi / 2 * place**2, jnp.asarray(_BARRIER_SCAN)
 
     def newton(_: Array, angle: Array) -> Array:
-        return jnp.clip(angle - slope(angle, fixed) / bend(angle, fixed), scan[top - 1], scan[top + 1])
+        return jnp.clip(angle - slope(angle, *still) / bend(angle), scan[top - 1], scan[top + 1])
 
     peak = jax.lax.fori_loop(0, 2, newton, peak)
     # The last Newton step is taken in the value, where it also carries the motion of the peak.
-    return peak, g(peak, potential) - 0.5 * slope(peak, potential) ** 2 / bend(peak, fixed)
+    return peak, g(peak, potential, radius) - 0.5 * slope(peak, potential, radius) ** 2 / bend(peak)
 
 
 def _neglected(marks: _Landmarks, kt: Array, orders: tuple[tuple[int, int], ...]) -> Array:

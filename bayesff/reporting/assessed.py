@@ -47,6 +47,14 @@ class Candidate:
         return assessment.parameter_names(self.tree)
 
     @property
+    def order(self) -> list[int]:
+        """Positions of all scalars: first those of the potential's parameters, in the order of the problem, then the others."""
+        sites = [str(site) for site in self.summary["site"].to_numpy()]
+        wanted = [site for name in self.parameters for site in (name, f"tau_{name}", f"{name}_environment")]
+        places = {site: place for place, site in enumerate(wanted)}
+        return sorted(range(len(sites)), key=lambda index: places.get(sites[index], len(wanted)))
+
+    @property
     def converged(self) -> bool:
         """Whether the run has converged."""
         return bool(self.tree["diagnostics"]["converged"].item())

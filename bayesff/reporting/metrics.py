@@ -122,6 +122,7 @@ def _add_scales(found: dict[str, Any], scales: xarray.Dataset) -> None:
         entry: dict[str, Any] = {name: float(row[name].item()) for name in ("mean", "q05", "q95", "uncertainty")}
         entry["unit"] = str(row["unit"].item())
         if environment:
+            entry |= {name: float(row[name].item()) for name in ("found_q05", "found_q95", "significance")}
             found["discrepancy"].setdefault(term, {})[environment] = entry
         else:
             found["noise_scale"][term] = entry

@@ -8,7 +8,7 @@ from typing import Any
 from bayesff.reporting import tables
 from bayesff.reporting.assessed import Assessed
 from bayesff.reporting.verdict import verdict
-from bayesff.reporting.wording import candidate_text, unit_text, words
+from bayesff.reporting.wording import candidate_text, solid, words
 
 _MAX_VECTOR_BYTES = 400_000
 
@@ -36,7 +36,7 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": words, "unit": unit_text, "candidate": candidate_text}
+    environment.filters |= {"words": words, "candidate": candidate_text, "solid": solid}
     shown = {name: _Shown(picture, figures) for name, picture in pictures.items()}
     return environment.get_template("report.html").render(
         verdict=verdict(assessed),

@@ -23,8 +23,6 @@ Progress = Callable[[str, int, int], None]
 MANIFEST = 1
 """Version of ``manifest.json``."""
 
-_OWN = ("posterior.nc", "metrics.json", "manifest.json", "report.html")
-
 
 @dataclass(frozen=True)
 class Run:
@@ -68,7 +66,8 @@ def check_output(folder: str | Path, overwrite: bool = False) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         if not _holds_run(folder):
             raise OutputError(
-                f"{folder}: the folder is not empty and holds no bayesff run, so that it is left alone: choose another --output folder"
+                f"{folder}: the folder is not empty and holds no bayesff run, so that it is left alone: choose another "
+                "--output folder"
             )
         if not overwrite:
             raise OutputError(
@@ -227,10 +226,9 @@ def _publish(made: Path, folder: Path) -> None:
     for path in new:
         (made / path).replace(folder / path)
     known = {path.as_posix() for path in new}
-    replaced = ("figures/", *_OWN) if "manifest.json" in known else ()
     for entry in [] if before is None else before["files"]:
         stale = str(entry["path"])
-        if stale not in known and stale.startswith(replaced) and ".." not in stale:
+        if stale not in known and stale.startswith("figures/") and ".." not in stale:
             (folder / stale).unlink(missing_ok=True)
 
 

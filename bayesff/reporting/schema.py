@@ -77,6 +77,14 @@ class ErrorScale(_Part):
     uncertainty: float
 
 
+class Discrepancy(ErrorScale):
+    """The scale of a discrepancy, and the root mean square of the discrepancy that the data showed."""
+
+    found_q05: float
+    found_q95: float
+    significance: float
+
+
 class Candidate(_Part):
     """Everything about one candidate potential."""
 
@@ -89,7 +97,7 @@ class Candidate(_Part):
     environments: dict[str, Scores]
     terms: dict[str, Scores]
     noise_scale: dict[str, ErrorScale]
-    discrepancy: dict[str, dict[str, ErrorScale]]
+    discrepancy: dict[str, dict[str, Discrepancy]]
     loo: LeaveOneOutDensity
     evidence: Evidence | None
     notes: list[str]

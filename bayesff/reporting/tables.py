@@ -48,7 +48,8 @@ def parameter_rows(candidate: Candidate) -> list[ParameterRow]:
     """Return the parameters of the potential and the scales of the error model; the biases are shown in a table of their own."""
     terms = {name: term.quantity.label for name, term in candidate.terms.items()}
     rows = []
-    for index, site in enumerate(candidate.summary["site"].to_numpy()):
+    for index in candidate.order:
+        site = candidate.summary["site"].to_numpy()[index]
         kind = _kind(str(site), candidate)
         if kind is None:
             continue
@@ -66,7 +67,7 @@ def parameter_rows(candidate: Candidate) -> list[ParameterRow]:
                 ess=rounded(np.fmin(row["ess_bulk"], row["ess_tail"]), 0),
             )
         )
-    return sorted(rows, key=lambda row: row.kind != "potential")
+    return rows
 
 
 def _kind(site: str, candidate: Candidate) -> str | None:
@@ -90,8 +91,14 @@ def environment_rows(candidate: Candidate) -> list[list[str]]:
             f"{significant(float(row[name]))} {unit}" if np.isfinite(row[name]) else "–" for name in ("rmse_potential", "rmse")
         ]
         rows.append(
-            [str(label), str(int(row["num_data"])), both[0], significant(float(row["rmse_potential_over_uncertainty"])), both[1]]
-            + [significant(float(row["rmse_over_uncertainty"]))]
+            [
+                str(label),
+                str(int(row["num_data"])),
+                both[0],
+                significant(float(row["rmse_potential_over_uncertainty"])),
+                both[1],
+                significant(float(row["rmse_over_uncertainty"])),
+            ]
         )
     return rows
 
@@ -112,8 +119,14 @@ def check_rows(candidate: Candidate) -> list[list[str]]:
         ]
         density = [rounded(float(row[name]), 1) for name in ("loo_log_predictive_density", "log_predictive_density")]
         rows.append(
-            [str(label), str(int(row["num_data"])), *covered, f"{crps[0]} ({crps[1]})", f"{density[0]} ({density[1]})"]
-            + [str(int(row["num_high_pareto_k"]))]
+            [
+                str(label),
+                str(int(row["num_data"])),
+                *covered,
+                f"{crps[0]} ({crps[1]})",
+                f"{density[0]} ({density[1]})",
+                str(int(row["num_high_pareto_k"])),
+            ]
         )
     return rows
 
@@ -131,9 +144,15 @@ def comparison_rows(assessed: Assessed) -> list[list[str]]:
         if "log_z" in candidate.tree.attrs:
             evidence = plus_minus(float(candidate.tree.attrs["log_z"]), float(candidate.tree.attrs["log_z_sd"]))
         rows.append(
-            [candidate_text(candidate.name), plus_minus(float(row["elpd"]), float(row["se"]))]
-            + ["best" if index == 0 else plus_minus(difference, error), rounded(float(row["weight"]), 2)]
-            + [rounded(float(row["p"]), 1), str(int(row["num_high_pareto_k"])), evidence]
+            [
+                candidate_text(candidate.name),
+                plus_minus(float(row["elpd"]), float(row["se"])),
+                "best" if index == 0 else plus_minus(difference, error),
+                rounded(float(row["weight"]), 2),
+                rounded(float(row["p"]), 1),
+                str(int(row["num_high_pareto_k"])),
+                evidence,
+            ]
         )
     return rows
 
@@ -150,8 +169,14 @@ def bias_rows(candidate: Candidate) -> list[list[str]]:
         value = plus_minus(float(row["mean"]), float(row["sd"]))
         span = interval(float(row["q05"]), float(row["q95"]))
         rows.append(
-            [candidate.terms[str(row["term"].item())].quantity.label, str(row["label"].item()), str(int(row["num_data"]))]
-            + [f"{value} {unit}", f"{span} {unit}", significant(float(row["rms_over_uncertainty"]))]
+            [
+                candidate.terms[str(row["term"].item())].quantity.label,
+                str(row["label"].item()),
+                str(int(row["num_data"])),
+                f"{value} {unit}",
+                f"{span} {unit}",
+                significant(float(row["rms_over_uncertainty"])),
+            ]
         )
     return rows
 
@@ -166,13 +191,17 @@ def diagnostic_rows(assessed: Assessed) -> list[list[str]]:
         terms = {name: term.quantity.label for name, term in candidate.terms.items()}
         worst = int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))
         least = int(np.argmin(np.nan_to_num(smallest, nan=0.0)))
-        statistics = candidate.tree["sample_stats"] if "sample_stats" in candidate.tree else {}
+        statistics = candidate.tree.get("sample_stats", {})
         rows.append(
-            [candidate_text(candidate.name), candidate.method, "converged" if candidate.converged else "not converged"]
-            + [f"{sizes['chain']} × {sizes['draw']}"]
-            + [str(int(diagnostics["num_divergences"])) if "diverging" in statistics else "–"]
-            + [rounded(float(diagnostics["ebfmi"]), 2) if "energy" in statistics else "–"]
-            + [f"{rounded(rhat[worst], 3)} ({site_text(str(scalars[worst]), terms)})"]
-            + [f"{rounded(smallest[least], 0)} ({site_text(str(scalars[least]), terms)})"]
+            [
+                candidate_text(candidate.name),
+                candidate.method,
+                "converged" if candidate.converged else "not converged",
+                f"{sizes['chain']} × {sizes['draw']}",
+                str(int(diagnostics["num_divergences"])) if "diverging" in statistics else "–",
+                rounded(float(diagnostics["ebfmi"]), 2) if "energy" in statistics else "–",
+                f"{rounded(rhat[worst], 3)} ({site_text(str(scalars[worst]), terms)})",
+                f"{rounded(smallest[least], 0)} ({site_text(str(scalars[least]), terms)})",
+            ]
         )
     return rows

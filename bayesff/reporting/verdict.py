@@ -20,6 +20,9 @@ from bayesff.reporting.wording import (
 NEGLIGIBLE = 4.0
 """Difference in expected log predictive density below which candidates predict alike (doi:10.48550/arXiv.2008.10296)."""
 
+SIGNIFICANT = 3.0
+"""How many of its standard deviations a discrepancy must lie from zero somewhere before the form is called wrong."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -51,7 +54,7 @@ def verdict(assessed: Assessed) -> Verdict:
         if not candidate.converged
     ]
     findings = [sentence for candidate in assessed.candidates.values() for sentence in form_findings(candidate)]
-    findings += noise_findings(assessed.best) + [calibration_finding(assessed.best)]
+    findings += [*noise_findings(assessed.best), calibration_finding(assessed.best)]
     return Verdict(assessed.converged, reasons, [ranking(assessed), parameters_and_misfit(assessed.best)], findings)
 
 
@@ -86,10 +89,10 @@ def parameters_and_misfit(candidate: Candidate) -> str:
     worst = candidate.environments.sel(environment=candidate.worst_environment)
     alone = float(worst["rmse_potential_over_uncertainty"])
     whole = float(worst["rmse_over_uncertainty"])
-    where = f"{candidate.worst_environment!r}" if candidate.environments.sizes["environment"] > 1 else "its environment"
+    where = f"“{candidate.worst_environment}”" if candidate.environments.sizes["environment"] > 1 else "its environment"
     text = (
-        f"With {enumerate_words(_values(candidate))}, {candidate_text(candidate.name)} alone misses the data of {where}, where it fares "
-        f"worst, by {significant(alone)} times their stated uncertainty (root mean square)"
+        f"With {enumerate_words(_values(candidate))}, {candidate_text(candidate.name)} alone misses the data of {where}, where "
+        f"it fares worst, by {significant(alone)} times their stated uncertainty (root mean square)"
     )
     if not np.isclose(alone, whole, rtol=0.02):
         text += (
@@ -118,11 +121,15 @@ def form_findings(candidate: Candidate) -> list[str]:
         if worst < 2:
             return []
         return [
-            f"{name}: the model has no discrepancy, and its expectation misses the data by up to {significant(worst)} times their stated "
-            "uncertainty, so either the form or the stated uncertainties are wrong."
+            f"{name}: the model has no discrepancy, and its expectation misses the data by up to {significant(worst)} times "
+            "their stated uncertainty, so either the form or the stated uncertainties are wrong."
         ]
-    wrong = [_discrepancy(row, candidate) for row in rows if row["q05"] > row["uncertainty"]]
-    harmless = [row["environment"].item() for row in rows if row["q95"] < row["uncertainty"]]
+    wrong = [
+        _discrepancy(row, candidate)
+        for row in rows
+        if row["found_q05"] > row["uncertainty"] and row["significance"] > SIGNIFICANT
+    ]
+    harmless = [row["environment"].item() for row in rows if row["found_q95"] < row["uncertainty"]]
     findings = []
     if wrong:
         findings.append(f"{name}: the functional form is wrong in {enumerate_words(wrong)}.")
@@ -138,14 +145,15 @@ def _rows(dataset: xarray.Dataset) -> list[xarray.Dataset]:
 
 
 def _quoted(labels: list[str]) -> list[str]:
-    return [f"{label!r}" for label in dict.fromkeys(labels)]
+    return [f"“{label}”" for label in dict.fromkeys(labels)]
 
 
 def _discrepancy(row: xarray.Dataset, candidate: Candidate) -> str:
-    ratio = significant(float(row["mean"] / row["uncertainty"]))
-    span = interval(float(row["q05"]), float(row["q95"]), str(row["unit"].item()))
+    low, high, stated = (float(row[name]) for name in ("found_q05", "found_q95", "uncertainty"))
     label = candidate.terms[str(row["term"].item())].quantity.label
-    return f"{row['environment'].item()!r} (discrepancy of the {label} {span}, {ratio} times the median stated uncertainty)"
+    span = interval(low, high, str(row["unit"].item()))
+    ratio = f"{significant(low / stated)} to {significant(high / stated)}"
+    return f"“{row['environment'].item()}” ({label} off by {span}, {ratio} times the median stated uncertainty)"
 
 
 def noise_findings(candidate: Candidate) -> list[str]:
@@ -173,9 +181,10 @@ def calibration_finding(candidate: Candidate) -> str:
     weight = scores["num_data"] / scores["num_data"].sum()
     share = {level: float((scores["loo_coverage"].sel(level=level) * weight).sum()) for level in (0.5, 0.9)}
     text = (
-        f"{candidate_text(candidate.name)} with its error model, predicting each datum from all the others: {percent(share[0.9])} of the "
-        f"data lie in their 90 % interval and {percent(share[0.5])} in their 50 % interval"
+        f"{candidate_text(candidate.name)} with its error model, predicting each datum from all the others: "
+        f"{percent(share[0.9])} of the data lie in their 90 % interval and {percent(share[0.5])} in their 50 % interval"
     )
     if candidate.num_high_pareto_k:
-        text += f"; for {count(candidate.num_high_pareto_k, 'datum', 'data')} the leave-one-out estimate is unreliable (Pareto k above 0.7)"
+        unreliable = count(candidate.num_high_pareto_k, "datum", "data")
+        text += f"; for {unreliable} the leave-one-out estimate is unreliable (Pareto k above 0.7)"
     return f"{text}."

@@ -111,6 +111,11 @@ def percent(share: float) -> str:
     return "–" if not math.isfinite(share) else f"{100 * share:.0f} %"
 
 
+def solid(text: str) -> str:
+    """Return a text whose lines do not break inside ``1.2 ± 0.1`` or ``90 %``."""
+    return text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")
+
+
 def count(number: int, singular: str, plural: str) -> str:
     """Return a number with its noun."""
     return f"{number} {singular if number == 1 else plural}"
@@ -136,7 +141,12 @@ def ticks(low: float, high: float) -> np.ndarray:
         found = found[(found >= low * 0.999) & (found <= high * 1.001)]
         if len(found) <= 9:
             break
-    return found
+    # Labels need room: two of them stand apart by a sixteenth of the axis at least.
+    kept: list[float] = []
+    for tick in found[::-1]:
+        if not kept or math.log(kept[-1] / tick) > math.log(high / low) / 16:
+            kept.append(float(tick))
+    return np.array(kept[::-1])
 
 
 def _minus(text: str) -> str:

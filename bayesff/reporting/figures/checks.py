@@ -31,9 +31,10 @@ def check_picture(assessed: Assessed) -> Picture:
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     caption = (
-        "The curves: how many data lie within the central predictive interval of each probability. The histograms: the probability integral transform. "
-        "Calibrated predictions stay within the grey bands, which hold 95 % of what chance does at each place. Left out: each datum "
-        "predicted from all the others. In sample: the datum was used in the fit, so that these predictions look better than they are."
+        "The curves: how many data lie within the central predictive interval of each probability. The histograms: the "
+        "probability integral transform. Calibrated predictions stay within the grey bands, which hold 95 % of what chance "
+        "does at each place. Left out: each datum predicted from all the others. In sample: the datum was used in the fit, so "
+        "that these predictions look better than they are."
     )
     return Picture("predictive_checks", "Predictive checks", caption, figure)
 
@@ -93,8 +94,8 @@ def comparison_picture(assessed: Assessed) -> Picture | None:
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("expected log predictive density, less that of the best")
     caption = (
-        "Expected log predictive density of a left-out datum, summed over the data, less that of the best candidate: further left is worse. "
-        "Bars are two standard errors. Differences below 4 are no reason to prefer a candidate."
+        "Expected log predictive density of a left-out datum, summed over the data, less that of the best candidate: further "
+        "left is worse. Bars are two standard errors. Differences below 4 are no reason to prefer a candidate."
     )
     return Picture("comparison", "Comparison of the candidates", caption, figure)
 
@@ -107,7 +108,7 @@ def chain_pictures(assessed: Assessed) -> list[Picture]:
 def _chains(candidate: Candidate, index: int) -> Picture:
     summary = candidate.summary
     sites = summary["site"].to_numpy()
-    own = [name for name, site in zip(summary["scalar"].to_numpy(), sites, strict=True) if _of_potential(site, candidate)]
+    own = [summary["scalar"].to_numpy()[index] for index in candidate.order if _of_potential(sites[index], candidate)]
     worst = str(summary["scalar"].to_numpy()[int(np.argmax(np.nan_to_num(summary["rhat"].to_numpy(), nan=np.inf)))])
     shown = [str(name) for name in own[: MAX_CHAIN_PANELS - 1]]
     shown += [worst] if worst not in shown else []
@@ -124,8 +125,8 @@ def _chains(candidate: Candidate, index: int) -> Picture:
         trace.set_ylabel(axis("", unit).strip())
     panels[1][0].set_ylabel("draws")
     caption = (
-        "Above, the chains, one colour each; below, the ranks of each chain's draws among those of all chains, flat where the chains agree. "
-        f"Shown are the potential's parameters and the scalar with the largest R-hat ({site_text(worst, terms)})."
+        "Above, the chains, one colour each; below, the ranks of each chain's draws among those of all chains, flat where the "
+        f"chains agree. Shown are the potential's parameters and the scalar with the largest R-hat ({site_text(worst, terms)})."
     )
     return Picture(f"chains_{candidate.name}", f"Chains of {candidate_text(candidate.name)}", caption, figure)
 

@@ -13,6 +13,8 @@ from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.figures.style import BLUE, DATA, FAINT, MARKERS, ORANGE, Picture, logarithmic, new_figure
 from bayesff.reporting.wording import axis, candidate_text
 
+_BEYOND = "_beyond the axis"
+
 
 @dataclass(frozen=True)
 class _Curve:
@@ -49,14 +51,15 @@ def _picture(assessed: Assessed, term: str) -> Picture:
         if index:
             top.sharey(panels[0][0])
     panels[0][0].set_ylabel(axis(f"${contents.quantity.symbol}$", contents.quantity.unit))
-    panels[1][0].set_ylabel(axis("less the potential alone", contents.quantity.unit))
+    panels[1][0].set_ylabel(axis("residual", contents.quantity.unit))
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     along = quantities.get(_along(contents)).label if contents.state else "the data"
     caption = (
         f"{contents.quantity.label[:1].upper()}{contents.quantity.label[1:]} along {along}. Above, data and prediction; below, "
-        "both with the posterior mean of the potential alone taken away. Dark bands hold 50 %, light bands 90 % of the posterior; "
-        "error bars are one stated standard deviation, before a learnt noise scale or a laboratory's bias. Triangles mark data beyond the axis."
+        "both with the posterior mean of the potential alone taken away. Dark bands hold 50 %, light bands 90 % of the "
+        "posterior; error bars are one stated standard deviation, before a learnt noise scale or a laboratory's bias. "
+        "Triangles mark data beyond the axis."
     )
     if any(axes.get_yscale() == "symlog" for axes in panels[1]):
         caption += " The lower axis is linear about zero and logarithmic further out."
@@ -168,7 +171,8 @@ def _residuals(axes: Axes, where: np.ndarray, residual: np.ndarray, contents: as
     _data(axes, where, inside, contents, label=False)
     for sign, marker in ((1, "^"), (-1, "v")):
         rows = beyond & (np.sign(residual) == sign)
-        axes.plot(where[rows], np.full(rows.sum(), sign * 0.97 * limit), marker, ms=5, color=DATA, ls="none")
+        if rows.any():
+            axes.plot(where[rows], np.full(rows.sum(), sign * 0.97 * limit), marker, ms=5, color=DATA, ls="none", label=_BEYOND)
     axes.axhline(0.0, color=FAINT, lw=0.7, zorder=0)
     axes.set_ylim(-limit, limit)
 

@@ -31,8 +31,8 @@ def _picture(candidate: Candidate) -> Picture:
         figure = new_figure(10, 2.6 * int(np.ceil(len(names) / 4)))
         _marginals(figure.subfigures(1, 1), candidate, names, along_rows=False)
     caption = (
-        "Prior (grey) and posterior (colour) of each parameter over the range of the prior, each scaled to its peak; the ratio is "
-        "of their standard deviations."
+        "Prior (grey) and posterior (colour) of each parameter over the range of the prior, each scaled to its peak; the ratio "
+        "is of their standard deviations."
     )
     if paired:
         caption += " Beside them, the posterior alone, one parameter against another, with their correlation."

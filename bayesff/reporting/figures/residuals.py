@@ -83,8 +83,8 @@ def _bias_picture(candidates: list[Candidate], term: str, group: str, best: Cand
     if len(candidates) > 1:
         figure.legend(loc="outside upper right", ncols=len(candidates))
     caption = (
-        f"Offset of each {words(group)} from the expectation, with its central 90 % interval; in brackets the number of data. The "
-        "scale of the biases is learnt, so those of few data are drawn towards zero."
+        f"Offset of each {words(group)} from the expectation, with its central 90 % interval; in brackets the number of data. "
+        "The scale of the biases is learnt, so those of few data are drawn towards zero."
     )
     return Picture(f"bias_{term}_{group}", f"Bias by {words(group)}: {quantity.label}", caption, figure)
 
