@@ -69,9 +69,9 @@ class ProgressDisplay:
             self._say(candidate, words, done, total)
             return
         row = candidate or stage
-        if row not in self._tasks:
-            self._tasks[row] = self._bars.add_task("", total=None)
         text = f"{candidate:<15} {words:<17}" if candidate else f"{words:<33}"
+        if row not in self._tasks:
+            self._tasks[row] = self._bars.add_task(text, total=None)
         # Nothing is done while a stage is being compiled: the bar then moves to and fro.
         self._bars.update(self._tasks[row], description=text, completed=done, total=total if done else None)
 
@@ -109,13 +109,14 @@ def show_results(where: Console, run: "Run", quick: bool) -> None:
     for sentence in run.verdict.summary:
         where.print(sentence)
     numbers = ("mean ± sd", "90 % interval", "R-hat", "ESS")
+    made = table("parameter", "unit", *numbers, right=numbers, fold="parameter")
     for name, rows in run.parameters.items():
-        made = table(candidate_text(name), "unit", *numbers, right=numbers, fold=candidate_text(name))
+        made.add_row(candidate_text(name))
         for row in rows:
             if row.kind == "potential":
-                made.add_row(row.name, row.unit, row.value, row.span, row.rhat, row.ess)
-        where.print()
-        where.print(made)
+                made.add_row(f"  {row.name}", row.unit, row.value, row.span, row.rhat, row.ess)
+    where.print()
+    where.print(made)
     where.print()
 
 

@@ -16,7 +16,7 @@ import emcee
 import jax
 import numpy as np
 import numpyro.distributions as dist
-from arviz_stats.base import array_stats
+from arviz_stats.base.array import array_stats
 from scipy.integrate import quad
 
 from bayesff.calibration import CalibrationProblem, Prior, Term

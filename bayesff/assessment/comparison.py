@@ -131,4 +131,5 @@ def stacking_weights(density: np.ndarray, num_steps: int = 10000) -> np.ndarray:
 
 
 def _standard_error(density: np.ndarray) -> float:
-    return float(np.sqrt(len(density) * np.var(density)))
+    """Return the standard error of a sum over data; NaN for a single datum, which says nothing about its spread."""
+    return float(np.sqrt(len(density) * np.var(density, ddof=1))) if len(density) > 1 else float("nan")

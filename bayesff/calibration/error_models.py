@@ -68,7 +68,7 @@ class Measurement:
         """Sample the factor by which the stated uncertainties are multiplied; 1 unless it is learnt."""
         if self.noise_scale is None:
             return jnp.asarray(1.0)
-        return numpyro.sample(f"{points.name}_noise_scale", self.noise_scale.within(""))
+        return jnp.asarray(numpyro.sample(f"{points.name}_noise_scale", self.noise_scale.within("")))
 
     def sample_degrees_of_freedom(self, points: Points) -> Float[Array, ""] | None:
         """Sample the degrees of freedom; ``None`` for Gaussian noise."""
@@ -104,7 +104,7 @@ class StudentTNoise(Measurement):
     degrees_of_freedom: Prior = field(default_factory=lambda: Prior(dist.Gamma(2.0, 0.1)))
 
     def sample_degrees_of_freedom(self, points: Points) -> Float[Array, ""] | None:
-        return numpyro.sample(f"{points.name}_degrees_of_freedom", self.degrees_of_freedom.within(""))
+        return jnp.asarray(numpyro.sample(f"{points.name}_degrees_of_freedom", self.degrees_of_freedom.within("")))
 
 
 class Effect(ABC):
@@ -163,8 +163,8 @@ class GroupBias(Effect):
                 f"{', '.join(points.groups) or 'none'}"
             )
 
-    def sample_scales(self, points: Points) -> dict[str, Array]:
-        return {"scale": numpyro.sample(self.site(points), self.scale.within(points.unit))}
+    def sample_scales(self, data: Points) -> dict[str, Array]:
+        return {"scale": jnp.asarray(numpyro.sample(self.site(data), self.scale.within(data.unit)))}
 
     def columns(self, scales: dict[str, Array], points: Points, data: Points) -> Covariance:
         members = self.members(data)
@@ -229,12 +229,13 @@ class Discrepancy(Effect):
                 f"{', '.join(points.state) or 'none'}"
             )
 
-    def sample_scales(self, points: Points) -> dict[str, Array]:
-        scale_site, length_site = self.sites(points)
+    def sample_scales(self, data: Points) -> dict[str, Array]:
+        scale_site, length_site = self.sites(data)
         unit = "" if self.logarithmic else quantities.get(self.over).unit
-        with numpyro.plate(f"{points.name}_environment", len(np.unique(points.environment))):
-            scale = numpyro.sample(scale_site, self.scale.within(points.unit))
-        return {"scale": scale, "length": numpyro.sample(length_site, self.length.within(unit))}
+        with numpyro.plate(f"{data.name}_environment", len(np.unique(data.environment))):
+            scale = numpyro.sample(scale_site, self.scale.within(data.unit))
+        length = numpyro.sample(length_site, self.length.within(unit))
+        return {"scale": jnp.asarray(scale), "length": jnp.asarray(length)}
 
     def columns(self, scales: dict[str, Array], points: Points, data: Points) -> Covariance:
         from tinygp import kernels

@@ -53,7 +53,7 @@ class Likelihood(eqx.Module):
         J. Gabry, A. Vehtari, Comput. Stat. 36, 1243 (2021), doi:10.1007/s00180-020-01045-4); for independent ones it is
         :math:`\log p(y_i \mid \theta)`.
         """
-        return self.left_out(values).log_prob(values)
+        return jnp.asarray(self.left_out(values).log_prob(values))
 
     def left_out(self, values: Float[Array, " datum"]) -> dist.Distribution:
         """Return the distribution of every datum given the parameters and all the other data."""

@@ -32,7 +32,7 @@ class CompletePooling(Pooling):
     def sample(
         self, name: str, prior: dist.Distribution, positive: bool, unit: str, num_environments: int
     ) -> Float[Array, "..."]:
-        return numpyro.sample(name, prior)
+        return jnp.asarray(numpyro.sample(name, prior))
 
 
 class NoPooling(Pooling):
@@ -42,7 +42,7 @@ class NoPooling(Pooling):
         self, name: str, prior: dist.Distribution, positive: bool, unit: str, num_environments: int
     ) -> Float[Array, "..."]:
         with numpyro.plate("environment", num_environments):
-            return numpyro.sample(f"{name}_environment", prior)
+            return jnp.asarray(numpyro.sample(f"{name}_environment", prior))
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ class PartialPooling(Pooling):
         with numpyro.plate("environment", num_environments):
             offset = numpyro.sample(f"{name}_offset", dist.Normal(0.0, 1.0))
         value = common * jnp.exp(tau * offset) if positive else common + tau * offset
-        return numpyro.deterministic(f"{name}_environment", value)
+        return jnp.asarray(numpyro.deterministic(f"{name}_environment", value))

@@ -42,4 +42,5 @@ class Prior:
         factor = units.factor(self.unit, unit)
         if factor == 1.0:
             return self.distribution
-        return dist.TransformedDistribution(self.distribution, AffineTransform(0.0, factor, domain=self.distribution.support))
+        domain = self.distribution.support or dist.constraints.real
+        return dist.TransformedDistribution(self.distribution, AffineTransform(0.0, factor, domain=domain))

@@ -155,7 +155,8 @@ class CalibrationProblem:
         causes = None
         if degrees_of_freedom is not None and term.effects:
             num_causes = self.effects(term, scales, points).factor.shape[1]
-            causes = numpyro.sample(f"{term.name}_causes", dist.Normal(0.0, 1.0).expand([num_causes]).to_event(1))
+            drawn = numpyro.sample(f"{term.name}_causes", dist.Normal(0.0, 1.0).expand([num_causes]).to_event(1))
+            causes = jnp.asarray(drawn)
         return Errors(noise_scale, degrees_of_freedom, scales, causes)
 
     def effects(self, term: Term, scales: Sequence[dict[str, Array]], points: Points) -> Covariance:
@@ -248,7 +249,7 @@ class CalibrationProblem:
         return found
 
 
-def _predict(observable: Observable, potential: Potential, state: Mapping[str, Any], num_points: int) -> Prediction:
+def _predict(observable: Observable, potential: Any, state: Mapping[str, Any], num_points: int) -> Prediction:
     """Predict, and repeat for all its data what has no state; they share its numerical error then."""
     found = observable.predict(potential, state)
     if state or num_points == 1:

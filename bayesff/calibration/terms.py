@@ -88,9 +88,7 @@ class Term:
     @property
     def uncertainty(self) -> np.ndarray:
         """One standard deviation of every datum."""
-        return np.concatenate(
-            [np.sqrt(np.diag(part.covariance)) if part.covariance is not None else part.uncertainty for part in self.parts]
-        )
+        return np.concatenate([part.standard_deviation for part in self.parts])
 
     def points(self, environments: tuple[str, ...]) -> Points:
         """Return where the data lie, with environments counted in the order given."""

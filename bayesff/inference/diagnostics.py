@@ -75,7 +75,7 @@ def _scalars(posterior: xarray.Dataset) -> tuple[list[str], list[np.ndarray]]:
 
 
 def _figures(columns: list[np.ndarray], name: str) -> np.ndarray:
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     compute = {
         "rhat": lambda draws: array_stats.rhat(draws, chain_axis=0, draw_axis=1),
@@ -83,11 +83,12 @@ def _figures(columns: list[np.ndarray], name: str) -> np.ndarray:
         "ess_tail": lambda draws: array_stats.ess(draws, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)),
         "mcse_mean": lambda draws: array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"),
     }[name]
-    return np.array([float(compute(draws)) for draws in columns])
+    return np.array([np.asarray(compute(draws)).item() for draws in columns])
 
 
 def _ebfmi(energy: np.ndarray) -> np.ndarray:
-    return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+    with np.errstate(invalid="ignore"):  # an energy that never changes has none: NaN, which counts against the run
+        return np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
 
 
 def _reasons(names: list[str], figures: dict[str, np.ndarray], num_divergences: int, ebfmi: float) -> list[str]:

@@ -132,7 +132,7 @@ def check_importance(
 
 def pareto_k(log_weights: Float[np.ndarray, " total"]) -> float:
     """Return the Pareto shape of the upper tail of importance weights; infinite where it cannot be fitted."""
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     largest = log_weights.max()
     if not np.isfinite(largest) or log_weights.size < 25:

@@ -86,7 +86,7 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
     )
     for group in tree.children.values():
         for variable in group.data_vars:
-            group[variable].attrs["units"] = _unit(target, str(variable))
+            group[str(variable)].attrs["units"] = _unit(target, str(variable))
     for name, prior_of in problem.priors.items():
         for site in (name, f"{name}_environment"):
             if site in tree["posterior"]:

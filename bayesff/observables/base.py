@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from bayesff import quantities
@@ -76,7 +77,7 @@ class Observable(eqx.Module):
             shapes = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
             raise StateError(f"{place}: the state columns must have one length, found {shapes}")
         for name, column in columns.items():
-            if isinstance(column, jax.core.Tracer):
+            if isinstance(column, Tracer):
                 continue
             values, quantity = np.asarray(column), quantities.get(name)
             bad = ~np.isfinite(values) | ((values <= 0) if quantity.positive else False)

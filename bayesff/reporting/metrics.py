@@ -109,7 +109,7 @@ def _leave_one_out(table: xarray.Dataset, num_high: int) -> dict[str, Any]:
     density = table["loo_log_predictive_density"]
     return {
         "elpd": float(density.sum()),
-        "se": float(math.sqrt(density.size * float(density.var()))),
+        "se": float(math.sqrt(density.size * float(density.var(ddof=1)))) if density.size > 1 else None,
         "p": float((table["log_predictive_density"] - density).sum()),
         "num_high_pareto_k": num_high,
     }
@@ -131,7 +131,7 @@ def _add_scales(found: dict[str, Any], scales: xarray.Dataset) -> None:
 def _comparison(comparison: xarray.Dataset) -> dict[str, dict[str, Any]]:
     return {
         str(name): {"rank": index + 1}
-        | {key: float(comparison[key].to_numpy()[index]) for key in ("elpd_difference", "se_difference", "weight")}
+        | {key: _number(comparison[key].to_numpy()[index]) for key in ("elpd_difference", "se_difference", "weight")}
         for index, name in enumerate(comparison["candidate"].to_numpy())
     }
 

@@ -55,7 +55,7 @@ class LeaveOneOutDensity(_Part):
     """Expected log predictive density by Pareto-smoothed leave-one-out."""
 
     elpd: float
-    se: float
+    se: float | None
     p: float
     num_high_pareto_k: int
 
@@ -108,7 +108,7 @@ class Compared(_Part):
 
     rank: int
     elpd_difference: float
-    se_difference: float
+    se_difference: float | None
     weight: float
 
 

@@ -16,7 +16,7 @@ OBSERVED = jnp.asarray(VALUES)
 DIAGONAL = RANDOM.uniform(0.1, 0.5, 7)
 FACTOR = RANDOM.normal(size=(7, 3))
 NUM_DRAWS = 20_000
-# Bound of a standard normal score with a two-sided false-alarm probability of 1e-5; there are 62 such scores in this file.
+# Bound of a standard normal score with a two-sided false-alarm probability of 1e-5; there are 51 such scores in this file.
 BOUND = stats.norm.isf(0.5e-5)
 
 

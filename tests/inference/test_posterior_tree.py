@@ -1,0 +1,123 @@
+"""The posterior as a file: ArviZ's groups, units on every variable, and the same key gives the same draws."""
+
+import json
+
+import jax
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+import xarray
+
+from bayesff.calibration import CalibrationProblem, Discrepancy, GroupBias, PartialPooling, Prior, Term
+from bayesff.inference import NUTS, Laplace, Target
+
+from .linear_gaussian import PRIORS, UNCERTAINTY, VALUES, Line, LineHeight, make_data, make_problem
+
+KJ = "kJ/mol"
+
+
+def make_full_problem():
+    parts = [make_data(rows=slice(0, 3), label="near"), make_data(rows=slice(3, 6), label="far")]
+    effects = [
+        GroupBias("laboratory", Prior(dist.HalfNormal(0.3), KJ)),
+        Discrepancy("separation", Prior(dist.HalfNormal(0.3), KJ), Prior(dist.LogNormal(0.0, 0.5), "nm"), logarithmic=False),
+    ]
+    pooling = {"slope": PartialPooling(Prior(dist.HalfNormal(0.1), "kJ/mol/angstrom"))}
+    return CalibrationProblem(Line, PRIORS, [Term(parts, LineHeight(), effects=effects)], pooling)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return NUTS(num_warmup=20, num_draws=20, num_chains=2).run(make_full_problem(), jax.random.key(1))
+
+
+def test_groups_dimensions_and_coordinates(tree):
+    assert set(tree.children) >= {
+        "prior",
+        "prior_predictive",
+        "posterior",
+        "posterior_predictive",
+        "log_likelihood",
+        "sample_stats",
+        "observed_data",
+        "constant_data",
+        "diagnostics",
+    }
+    posterior = tree["posterior"]
+    assert dict(posterior["slope"].sizes) == {"chain": 2, "draw": 20}
+    assert posterior["slope_environment"].dims == ("chain", "draw", "environment")
+    assert list(posterior["environment"].values) == ["near", "far"]
+    assert posterior["line_height_laboratory_bias"].dims == ("chain", "draw", "line_height_laboratory")
+    assert list(posterior["line_height_laboratory"].values) == ["A", "B", "C"]
+    assert posterior["line_height_discrepancy_scale"].dims == ("chain", "draw", "line_height_environment")
+    for group in ("posterior_predictive", "log_likelihood"):
+        assert tree[group]["line_height"].dims == ("chain", "draw", "line_height_datum")
+    np.testing.assert_array_equal(tree["observed_data"]["line_height"], VALUES)
+    np.testing.assert_array_equal(tree["constant_data"]["line_height_uncertainty"], UNCERTAINTY)
+    assert list(tree["constant_data"]["line_height_environment"].values) == ["near"] * 3 + ["far"] * 3
+    assert json.loads(tree.attrs["environments"]) == ["near", "far"]
+
+
+def test_every_variable_has_a_unit(tree):
+    groups = [group for name, group in tree.children.items() if name != "diagnostics"]
+    assert all("units" in group[variable].attrs for group in groups for variable in group.data_vars)
+    expected = {
+        "slope": "kJ/mol/angstrom",
+        "slope_environment": "kJ/mol/angstrom",
+        "tau_slope": "kJ/mol/angstrom",
+        "slope_offset": "",
+        "amplitude": "",
+        "line_height_bias_scale": KJ,
+        "line_height_laboratory_bias": KJ,
+        "line_height_discrepancy_scale": KJ,
+        "line_height_discrepancy_length": "angstrom",
+    }
+    assert {name: tree["posterior"][name].attrs["units"] for name in tree["posterior"].data_vars} == expected
+    assert tree["posterior_predictive"]["line_height_mean"].attrs["units"] == KJ
+    assert tree["constant_data"]["line_height_separation"].attrs["units"] == "angstrom"
+
+
+def test_prior_of_a_length_in_another_unit(tree):
+    """A log-normal of median 1 nm: the logarithm of 500 draws in angstrom has the mean log 10 within four standard errors."""
+    logarithm = np.log(tree["prior"]["line_height_discrepancy_length"].to_numpy())
+    assert abs(logarithm.mean() - np.log(10)) < 4 * 0.5 / np.sqrt(500)
+
+
+def test_deterministic_sites_follow_from_the_others(tree):
+    posterior = tree["posterior"].to_dataset()
+    np.testing.assert_allclose(
+        posterior["slope_environment"], posterior["slope"] + posterior["tau_slope"] * posterior["slope_offset"], rtol=1e-12
+    )
+    mean = np.log(posterior["amplitude"]).to_numpy()[..., None] + (
+        posterior["slope_environment"].to_numpy()[..., [0, 0, 0, 1, 1, 1]]
+        * tree["constant_data"]["line_height_separation"].to_numpy()
+    )
+    np.testing.assert_allclose(tree["posterior_predictive"]["line_height_mean"], mean, rtol=1e-10)
+
+
+def test_the_file_gives_back_the_tree(tree, tmp_path):
+    tree.to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
+    with xarray.open_datatree(tmp_path / "posterior.nc", engine="h5netcdf") as again:
+        xarray.testing.assert_equal(again["posterior"].to_dataset(), tree["posterior"].to_dataset())
+        assert again.attrs["method"] == "NUTS"
+
+
+def test_twenty_draws_are_not_converged(tree):
+    assert int(tree["diagnostics"]["converged"]) == 0
+    assert "effective sample size" in tree["diagnostics"].attrs["reasons"]
+
+
+def test_the_key_decides():
+    method, draws = NUTS(num_warmup=10, num_draws=10, num_chains=2), []
+    target = Target(make_problem())
+    for seed in (1, 1, 2):
+        draws.append(np.asarray(method.sample(target, jax.random.key(seed)).draws))
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert not np.any(draws[0] == draws[2])
+
+
+def test_the_key_decides_for_laplace():
+    target = Target(make_problem())
+    first, again = (Laplace(num_draws=30).sample(target, jax.random.key(1)).draws for _ in range(2))
+    assert first.shape == (4, 30, 2)
+    np.testing.assert_array_equal(first, again)
