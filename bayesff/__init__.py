@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "assessment",
     "calibration",
+    "cli",
     "covariance",
     "datasets",
     "errors",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bayesff import (
         assessment,
         calibration,
+        cli,
         covariance,
         datasets,
         errors,
@@ -47,6 +49,7 @@ __all__ = [
     "Study",
     "assessment",
     "calibration",
+    "cli",
     "covariance",
     "datasets",
     "errors",

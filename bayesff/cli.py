@@ -74,10 +74,11 @@ def _refuse(sentence: str) -> int:
     return WRONG_INPUT
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"bayesff {bayesff.__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -215,6 +216,8 @@ def _use_device(device: Device) -> None:
     os.environ["JAX_PLATFORMS"] = "cpu" if device is Device.cpu else ""
     # The matrices are small: threads of the linear algebra would wait for one another.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # The compiler reports a slow compilation as an error, in the midst of the progress bars; real errors are exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
     # Where the study's own file was started, JAX has been imported before this.

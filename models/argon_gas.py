@@ -72,3 +72,6 @@ study = bff.Study(
         ),
     },
 )
+
+if __name__ == "__main__":
+    bff.cli.run_file(__file__)

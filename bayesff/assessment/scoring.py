@@ -55,14 +55,13 @@ def aggregate(table: xarray.Dataset, by: str, order: Sequence[str] | None = None
     """
     column = table[by].to_numpy()
     labels = sorted({label for label in column if label}) if order is None else list(order)
-    rows = [_scores(table.isel(datum=np.flatnonzero(column == label))) for label in labels]
-    joined = xarray.concat(rows, dim=by)
-    return joined.assign_coords({by: labels})
+    parts = [table.isel(datum=np.flatnonzero(column == label)) for label in labels]
+    joined = xarray.concat([_scores(part) for part in parts], dim=by)
+    return joined.assign_coords({by: labels, "unit": (by, [_unit(part) or "" for part in parts])})
 
 
 def _scores(part: xarray.Dataset) -> xarray.Dataset:
-    units = set(part["unit"].to_numpy())
-    scale = 1.0 if len(units) == 1 else np.nan
+    scale = 1.0 if _unit(part) is not None else np.nan
     found: dict[str, xarray.DataArray | int] = {
         "num_data": part.sizes["datum"],
         "num_high_pareto_k": int((part["pareto_k"] > MAX_PARETO_K).sum()),
@@ -78,8 +77,13 @@ def _scores(part: xarray.Dataset) -> xarray.Dataset:
         transform = part[f"{prefix}pit"].to_numpy()
         shares = [float(np.mean(covered(transform, level))) if len(transform) else np.nan for level in LEVELS]
         found[f"{prefix}coverage"] = xarray.DataArray(shares, dims="level")
-    unit = units.pop() if len(units) == 1 else ""
-    return xarray.Dataset(found, coords={"level": list(LEVELS), "unit": unit})
+    return xarray.Dataset(found, coords={"level": list(LEVELS)})
+
+
+def _unit(part: xarray.Dataset) -> str | None:
+    """Return the unit of the data; None if they have several."""
+    units = {str(unit) for unit in part["unit"].to_numpy()}
+    return units.pop() if len(units) == 1 else None
 
 
 def _root_mean_square(values: xarray.DataArray) -> xarray.DataArray:

@@ -110,7 +110,7 @@ def _fit(target: Target, observed: dict[str, Array], sampler: NUTS, key: PRNGKey
 
     def fit(observed: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Array]:
         key_mode, key_start, key_chain = jax.random.split(key, 3)
-        mode = find_mode(target, key_mode, observed, num_starts=2)
+        mode = find_mode(target, key_mode, observed)
         state = start(mode, observed, jax.random.normal(key_start, (target.size,)), key_chain)
 
         def body(state: Any, _: None) -> tuple[Any, Array]:

@@ -12,6 +12,7 @@ that the numerical covariance of the prediction is always added.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -242,19 +243,21 @@ class Discrepancy(Effect):
 
         kernel = kernels.ExpSquared(scale=scales["length"])
         where, known = self.coordinate(points), self.coordinate(data)
-        factors = []
-        for index, environment in enumerate(np.unique(data.environment)):
-            span = known[data.environment == environment]
-            nodes = jnp.linspace(span.min(), span.max(), self.num_nodes)
-            inside = jnp.asarray(points.environment == environment, dtype=float)
-            # The jitter keeps the Cholesky factor real when the length is much longer than the spacing of the nodes.
-            gram = kernel(nodes, nodes) + 1e-8 * jnp.eye(self.num_nodes)
-            # The inverse of the small factor, not a solve with all data as right-hand sides, which is far slower on a CPU.
-            inverse = solve_triangular(jnp.linalg.cholesky(gram), jnp.eye(self.num_nodes), lower=True)
-            basis = kernel(jnp.asarray(where), nodes) @ inverse.T
-            size = jnp.sqrt(jnp.sum(basis**2, axis=1, keepdims=True) + 1e-12)
-            factors.append(scales["scale"][index] * inside[:, None] * basis / size)
-        return Covariance.shared(jnp.concatenate(factors, axis=1))
+        environments = np.unique(data.environment)
+        spans = [known[data.environment == environment] for environment in environments]
+        nodes = jnp.asarray(np.stack([np.linspace(span.min(), span.max(), self.num_nodes) for span in spans]))
+        inside = (points.environment[:, None] == environments).astype(float)
+        own = np.argmax(inside, axis=1)
+        # The jitter keeps the Cholesky factor real when the length is much longer than the spacing of the nodes.
+        grams = jax.vmap(lambda x: kernel(x, x))(nodes) + 1e-8 * jnp.eye(self.num_nodes)
+        # Inverses of the small factors, not solves with all data as right-hand sides, which are far slower on a CPU.
+        identity = jnp.eye(self.num_nodes)
+        inverses = jax.vmap(lambda root: solve_triangular(root, identity, lower=True))(jnp.linalg.cholesky(grams))
+        cross = jax.vmap(lambda x, near: kernel(x[None], near)[0])(jnp.asarray(where), nodes[own])
+        basis = jnp.einsum("im,ikm->ik", cross, inverses[own])
+        basis = basis / jnp.sqrt(jnp.sum(basis**2, axis=1, keepdims=True) + 1e-12)
+        columns = (scales["scale"] * jnp.asarray(inside))[:, :, None] * basis[:, None, :]
+        return Covariance.shared(columns.reshape(points.num_points, -1))
 
     def units(self, points: Points) -> dict[str, str]:
         scale_site, length_site = self.sites(points)

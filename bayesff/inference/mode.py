@@ -42,26 +42,26 @@ class Mode(eqx.Module):
         return self.location + self.factor @ w
 
 
-def find_mode(target: Target, key: PRNGKeyArray, observed: Observed | None = None, num_starts: int = 4) -> Mode:
-    """Find the mode from the prior median and a few prior draws; the best one is returned.
+def find_mode(target: Target, key: PRNGKeyArray, observed: Observed | None = None) -> Mode:
+    """Find the mode from the prior median and from the likeliest of a hundred prior draws; the better end is returned.
 
     Parameters
     ----------
     target
         The posterior.
     key
-        Random key of the starts.
+        Random key of the prior draws.
     observed
         Values in place of the measured ones.
-    num_starts
-        How many starts, the prior median among them.
     """
-    draws = target.sample_prior(key, 101)
-    starts = jnp.concatenate([jnp.median(draws, axis=0)[None], draws[: num_starts - 1]])
 
     def energy(z: Float[Array, " dim"]) -> Float[Array, ""]:
         return -target.log_density(z, observed)
 
+    draws = target.sample_prior(key, 101)
+    energies = jax.lax.map(energy, draws)
+    likeliest = draws[jnp.argmin(jnp.where(jnp.isfinite(energies), energies, jnp.inf))]
+    starts = jnp.stack([jnp.median(draws, axis=0), likeliest])
     ends = jax.vmap(lambda start: minimise(energy, start))(starts)
     best = jax.tree.map(lambda leaf: leaf[jnp.argmin(ends.value)], ends)
     values, vectors = jnp.linalg.eigh(best.hessian)

@@ -24,6 +24,7 @@ from bayesff.inference.posterior import Progress, Sample, silent
 from bayesff.inference.target import Target
 
 NUM_CHUNKS = 20
+MAX_RISE = 0.1
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,10 @@ class SVI(Method):
         log_density, checked = check_importance(target, draws, gaussian.log_prob(draws))
         elbo, rise, uncertainty = _trend(losses)
         reasons = []
-        if not rise < max(0.05, 3 * uncertainty):
+        if not rise + 3 * uncertainty < MAX_RISE:
             reasons.append(
-                f"the evidence lower bound still changed by {rise:.2g} in the last fifth of the steps: take more steps"
+                f"the evidence lower bound changed by {rise:.2g} with a standard error of {uncertainty:.2g} between the last two "
+                f"tenths of the steps (must certainly be below {MAX_RISE}): take more steps"
             )
         reasons += [checked.pop("reason")] if "reason" in checked else []
         attributes = {

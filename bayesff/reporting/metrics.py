@@ -59,7 +59,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     if candidate.scales is not None:
         _add_scales(found, candidate.scales)
     if "log_z" in tree.attrs:
-        found["evidence"] = {"log_z": float(tree.attrs["log_z"]), "sd": float(tree.attrs["log_z_sd"])}
+        found["evidence"] = {"log_z": float(tree.attrs["log_z"]), "sd": _number(float(tree.attrs.get("log_z_sd", math.nan)))}
     return found | {"notes": _notes(found)}
 
 
@@ -148,6 +148,8 @@ def _notes(found: Mapping[str, Any]) -> list[str]:
         notes.append(f"rhat and ess are null where they cannot be computed from the draws: {', '.join(undefined)}")
     if found["ebfmi"] is None:
         notes.append("ebfmi is null because the method has no energy")
+    if found["evidence"] is not None and found["evidence"]["sd"] is None:
+        notes.append("evidence.sd is null because the method approximates the evidence without an error of its own")
     if found["loo"]["num_high_pareto_k"]:
         notes.append(f"loo: the estimate is unreliable for {found['loo']['num_high_pareto_k']} data (Pareto k above 0.7)")
     return notes

@@ -61,10 +61,10 @@ class LeaveOneOutDensity(_Part):
 
 
 class Evidence(_Part):
-    """Log evidence with its standard deviation."""
+    """Log evidence with its standard deviation, which is null where the method does not know it (Laplace)."""
 
     log_z: float
-    sd: float
+    sd: float | None
 
 
 class ErrorScale(_Part):

@@ -142,7 +142,8 @@ def comparison_rows(assessed: Assessed) -> list[list[str]]:
         candidate = assessed.candidates[str(row["candidate"].item())]
         evidence = "–"
         if "log_z" in candidate.tree.attrs:
-            evidence = plus_minus(float(candidate.tree.attrs["log_z"]), float(candidate.tree.attrs["log_z_sd"]))
+            log_z, error = (float(candidate.tree.attrs.get(name, np.nan)) for name in ("log_z", "log_z_sd"))
+            evidence = plus_minus(log_z, error) if np.isfinite(error) else rounded(log_z, 1)
         rows.append(
             [
                 candidate_text(candidate.name),

@@ -62,9 +62,7 @@ def test_scores_by_environment_add_up(tree, table):
     cold = slice(0, 12)
     mean, _ = MODEL.posterior(np.ones(25, dtype=bool))
     residual = MODEL.values - MODEL.design @ mean
-    assert float(scores["rmse"].sel(environment="cold gas")) == pytest.approx(
-        np.sqrt(np.mean(residual[cold] ** 2)), rel=0.03
-    )
+    assert float(scores["rmse"].sel(environment="cold gas")) == pytest.approx(np.sqrt(np.mean(residual[cold] ** 2)), rel=0.03)
     standardised = residual[cold] / MODEL.uncertainty[cold]
     assert float(scores["rmse_over_uncertainty"].sel(environment="cold gas")) == pytest.approx(
         np.sqrt(np.mean(standardised**2)), rel=0.03

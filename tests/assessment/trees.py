@@ -1,4 +1,4 @@
-"""Posterior trees made without a sampler: a linear-Gaussian model, whose posterior and leave-one-out densities are known exactly."""
+"""Posterior trees made without a sampler: of a linear-Gaussian model, whose posterior and leave-one-out densities are known."""
 
 import json
 from dataclasses import dataclass
@@ -98,9 +98,7 @@ def tree_of(
         },
         coords={"second_virial_laboratory": list(LABORATORIES), "second_virial_environment": list(ENVIRONMENTS[:2])},
         dims=_dims(constant, predictive),
-        pred_dims=dict.fromkeys(
-            ("second_virial", "second_virial_mean", "second_virial_temperature", "second_virial_environment"), ["second_virial_grid"]
-        ),
+        pred_dims={f"second_virial{rest}": ["second_virial_grid"] for rest in ("", "_mean", "_temperature", "_environment")},
     )
     return _described(tree)
 

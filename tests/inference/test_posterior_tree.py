@@ -3,13 +3,14 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
 import xarray
 
 from bayesff.calibration import CalibrationProblem, Discrepancy, GroupBias, PartialPooling, Prior, Term
-from bayesff.inference import NUTS, Laplace, Target
+from bayesff.inference import NUTS, Laplace, Mode, Sample, Target, assemble
 
 from .linear_gaussian import PRIORS, UNCERTAINTY, VALUES, Line, LineHeight, make_data, make_problem
 
@@ -28,7 +29,11 @@ def make_full_problem():
 
 @pytest.fixture(scope="module")
 def tree():
-    return NUTS(num_warmup=20, num_draws=20, num_chains=2).run(make_full_problem(), jax.random.key(1))
+    """What `assemble` makes of any draws; these are normal numbers."""
+    target = Target(make_full_problem())
+    draws = jax.random.normal(jax.random.key(1), (2, 20, target.size))
+    statistics = {"diverging": jnp.zeros((2, 20), bool), "energy": draws[..., 0] ** 2}
+    return assemble(target, Sample(draws, statistics, {"method": "NUTS", "mode_converged": True}), jax.random.key(2))
 
 
 def test_groups_dimensions_and_coordinates(tree):
@@ -99,7 +104,7 @@ def test_the_file_gives_back_the_tree(tree, tmp_path):
     tree.to_netcdf(tmp_path / "posterior.nc", engine="h5netcdf")
     with xarray.open_datatree(tmp_path / "posterior.nc", engine="h5netcdf") as again:
         xarray.testing.assert_equal(again["posterior"].to_dataset(), tree["posterior"].to_dataset())
-        assert again.attrs["method"] == "NUTS"
+        assert (again.attrs["method"], again.attrs["mode_converged"]) == ("NUTS", 1)
 
 
 def test_twenty_draws_are_not_converged(tree):
@@ -108,10 +113,9 @@ def test_twenty_draws_are_not_converged(tree):
 
 
 def test_the_key_decides():
-    method, draws = NUTS(num_warmup=10, num_draws=10, num_chains=2), []
-    target = Target(make_problem())
-    for seed in (1, 1, 2):
-        draws.append(np.asarray(method.sample(target, jax.random.key(seed)).draws))
+    method, target = NUTS(num_warmup=10, num_draws=10, num_chains=2), Target(make_problem())
+    mode, chains = Mode(jnp.zeros(2), jnp.eye(2), jnp.asarray(0.0), jnp.asarray(True)), method.compile(target)
+    draws = [np.asarray(method.sample_from(target, mode, jax.random.key(seed), chains=chains).draws) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.any(draws[0] == draws[2])
 

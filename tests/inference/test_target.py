@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from jax.flatten_util import ravel_pytree
 from arviz_stats.base import array_stats
+from jax.flatten_util import ravel_pytree
 from numpyro import infer
 from numpyro.infer.util import log_density
 

@@ -1,0 +1,72 @@
+"""A run with two candidates, written once; tests that change something copy it."""
+
+import dataclasses
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayesff import reporting
+
+# The trees of the assessment's tests, which are a package beside this one.
+_spec = importlib.util.spec_from_file_location("assessment_trees", Path(__file__).parents[1] / "assessment" / "trees.py")
+trees_module = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = trees_module
+_spec.loader.exec_module(trees_module)
+linear, tree_of = trees_module.linear, trees_module.tree_of
+
+QUESTION = "Is <b>B2</b> & the well described by one potential?"
+PROVENANCE = {
+    "created": "2026-01-02T03:04:05+00:00",
+    "command": ["bayesff", "run", "argon <test>"],
+    "options": {"num_draws": 500},
+    "elapsed": 12.3,
+    "versions": {"python": "3.12.1", "bayesff": "0.1.0", "blackjax": None},
+    "platform": "Linux",
+    "device": "cpu",
+    "git": {"commit": "0123456789abcdef", "changed": True},
+    "data": [
+        {
+            "name": "some_data",
+            "observable": "second_virial",
+            "substance": "argon",
+            "environments": ["cold gas", "warm gas"],
+            "num_data": 24,
+            "citation": "A. Author & B. Author, J. Tests 1, 2 (2020)",
+            "doi": "10.1000/182",
+            "licence": "CC0",
+            "note": "",
+            "uncertainty": "One standard deviation.",
+            "references": {"laboratory": {"Weir & <Co> 1967": {"citation": "Weir & <Co>", "doi": ""}}},
+            "sha256": "ab" * 32,
+            "file_sha256": None,
+        }
+    ],
+}
+
+
+def candidates(**options):
+    good = linear()
+    flat = dataclasses.replace(good, design=good.design * np.array([1.0, 0.2]))
+    return {"lennard_jones": tree_of(flat, effects=True, shift=3.0, **options), "mie": tree_of(good, effects=True, **options)}
+
+
+@pytest.fixture(scope="session")
+def trees():
+    return candidates()
+
+
+@pytest.fixture(scope="session")
+def written(trees, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "out"
+    return reporting.write_run("argon_test", QUESTION, trees, folder, seed=7, provenance=PROVENANCE)
+
+
+@pytest.fixture
+def run_folder(written, tmp_path):
+    folder = tmp_path / "out"
+    shutil.copytree(written.folder, folder)
+    return folder

@@ -1,0 +1,122 @@
+"""The page that a person reads."""
+
+import html.parser
+import re
+
+import pytest
+
+from bayesff import reporting
+from bayesff.reporting.assessed import assess
+from bayesff.reporting.verdict import form_findings, ranking, verdict
+
+from .conftest import QUESTION
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser would load, show and link to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loaded, self.links, self.tags, self.text, self._hidden = [], [], [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self._hidden = tag == "style"
+        for name, value in attrs:
+            if name == "src":
+                self.loaded.append(value)
+            if name == "href":
+                self.links.append(value)
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def source(written):
+    return (written.folder / "report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def page(source):
+    return Page(source)
+
+
+def test_the_page_loads_nothing_from_elsewhere(page, source):
+    assert page.loaded
+    assert all(address.startswith("data:image/") for address in page.loaded)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert all(link.startswith(("#", "https://doi.org/")) for link in page.links)
+    assert "@import" not in source
+    assert "url(" not in source
+
+
+def test_words_from_outside_are_escaped(page, source):
+    assert "<b>B2</b>" not in source
+    assert "Weir & <Co> 1967" in "".join(page.text)
+    assert QUESTION in "".join(page.text)
+    assert "argon <test>" in "".join(page.text)
+
+
+def test_the_verdict_comes_first_and_is_that_of_the_numbers(page, trees):
+    text = " ".join("".join(page.text).split())
+    judged = verdict(assess(trees))
+    assert judged.converged
+    assert text.index("Converged") < text.index("Data and fit")
+    for sentence in judged.summary:
+        assert sentence in text.replace("\u00a0", " ")
+    assert "Mie predicts the data best" in judged.summary[0]
+    assert "that of Lennard-Jones by" in judged.summary[0]
+
+
+def test_no_number_is_missing(page):
+    text = " ".join(page.text)
+    assert not re.search(r"\b(nan|inf|None|undefined)\b", text)
+
+
+def test_every_section_is_there(page):
+    text = "".join(page.text)
+    for title in ("Data and fit", "Parameters", "Residuals", "Predictive checks", "Comparison", "Diagnostics", "Provenance"):
+        assert title in text
+    for fact in ("0123456789abcdef", "with uncommitted changes", "A. Author & B. Author", "python 3.12.1", "doi:10.1000/182"):
+        assert fact in text
+    assert "blackjax" not in text
+
+
+def test_a_single_candidate_has_a_report_without_a_comparison(trees, tmp_path):
+    written = reporting.write_run("single", QUESTION, {"mie": trees["mie"]}, tmp_path / "out")
+    text = "".join(Page(written.report.read_text()).text)
+    assert "Comparison of the candidates" not in text
+    assert "Mie was calibrated on 25 data from 3 environments, without another candidate" in text
+    assert "not recorded" in text
+    assert not (tmp_path / "out" / "figures" / "comparison.svg").exists()
+
+
+def test_a_run_that_has_not_converged_says_so_before_anything_else(trees, tmp_path):
+    bad = trees["mie"].copy()
+    bad["diagnostics"]["converged"] = 0
+    bad["diagnostics"].attrs["reasons"] = "3 draws diverged (none may)"
+    written = reporting.write_run("bad", QUESTION, {"mie": bad}, tmp_path / "out")
+    text = "".join(Page(written.report.read_text()).text)
+    assert not written.converged
+    assert "Not converged: do not rely on these numbers" in text
+    assert "Mie: 3 draws diverged (none may)." in text
+    assert text.index("Not converged") < text.index("was calibrated on")
+
+
+def test_twins_cannot_be_told_apart(trees):
+    sentence = ranking(assess({"mie": trees["mie"], "twin": trees["mie"].copy()}))
+    assert "by a margin that decides nothing" in sentence
+    assert "cannot be told apart from it" in sentence
+
+
+def test_the_form_is_called_wrong_where_the_discrepancy_says_so(trees):
+    assessed = assess(trees)
+    (sentence,) = form_findings(assessed.candidates["lennard_jones"])
+    assert "Lennard-Jones: the functional form is wrong in “cold gas” (second virial coefficient off by 3.0" in sentence
+    assert "“warm gas”" in sentence
+    # A wide scale of a discrepancy that was not found is no reason to call the form wrong.
+    (sentence,) = form_findings(assessed.candidates["mie"])
+    assert "no error of the form beyond the stated uncertainty is seen in “cold gas” and “warm gas”" in sentence
