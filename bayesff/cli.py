@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from bayesff.errors import BayesffError
 DONE, WRONG_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
 
 # typer has click's class under a name of its own in some versions only.
-_UsageError = typer.BadParameter.__mro__[1]
+_UsageError: Any = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="bayesff",
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; wrong input becomes one sentence on standard error."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given or ["--help"], prog_name="bayesff", standalone_mode=False, obj=given) or DONE
+        code = app(given or ["--help"], prog_name="bayesff", standalone_mode=False) or DONE
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "bayesff"
         return _refuse(f"{error.format_message().rstrip('.')} (see {command} --help)")
@@ -102,19 +102,17 @@ def list_studies() -> None:
     console().print(listed)
 
 
-def _at_least(minimum: int) -> Callable[[typer.CallbackParam, int | None], int | None]:
-    def check(parameter: typer.CallbackParam, value: int | None) -> int | None:
+def _number(name: str, minimum: int, text: str) -> Any:
+    """Return a whole-numbered option of a command."""
+
+    def check(value: int | None) -> int | None:
         if value is not None and value < minimum:
-            raise BayesffError(f"{parameter.opts[0]}: at least {minimum} is needed, found {value}: give a larger number")
+            raise BayesffError(f"{name}: at least {minimum} is needed, found {value}: give a larger number")
         if value is not None and value >= 2**32:
-            raise BayesffError(f"{parameter.opts[0]}: less than 2^32 is needed, found {value}: give a smaller number")
+            raise BayesffError(f"{name}: less than 2^32 is needed, found {value}: give a smaller number")
         return value
 
-    return check
-
-
-def _number(minimum: int, text: str) -> Any:
-    return typer.Option(metavar="N", callback=_at_least(minimum), help=text)
+    return typer.Option(name, metavar="N", callback=check, help=text)
 
 
 @dataclass(frozen=True)
@@ -127,12 +125,11 @@ class _Options:
     device: Device
     jobs: int | None
     overwrite: bool
-    command: Sequence[str]
+    command: Sequence[str] = ()
 
 
 @app.command(short_help="Run a study and write its report.")
 def run(
-    context: typer.Context,
     study: Annotated[
         str,
         typer.Argument(metavar="STUDY", help="Name of a study, or path of a Python file that defines one.", show_default=False),
@@ -141,13 +138,15 @@ def run(
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False),
     ] = None,
-    seed: Annotated[int, _number(0, "Seed: the same one gives the same draws.")] = 1,
-    draws: Annotated[int | None, _number(4, "Draws of each chain.  [default: the study's]")] = None,
-    chains: Annotated[int | None, _number(1, "Number of chains.  [default: the study's]")] = None,
-    warmup: Annotated[int | None, _number(0, "Steps of each chain before its draws.  [default: the study's]")] = None,
+    seed: Annotated[int, _number("--seed", 0, "Seed: the same one gives the same draws.")] = 1,
+    draws: Annotated[int | None, _number("--draws", 4, "Draws of each chain.  [default: the study's]")] = None,
+    chains: Annotated[int | None, _number("--chains", 1, "Number of chains.  [default: the study's]")] = None,
+    warmup: Annotated[int | None, _number("--warmup", 0, "Steps of each chain before its draws.  [default: the study's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")] = False,
     device: Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")] = Device.cpu,
-    jobs: Annotated[int | None, _number(1, "Candidates to calibrate at once.  [default: one a core; 1 on a GPU]")] = None,
+    jobs: Annotated[
+        int | None, _number("--jobs", 1, "Candidates to calibrate at once.  [default: one a core; 1 on a GPU]")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")] = False,
 ) -> None:
     """Run a study: calibrate each candidate potential, and write posterior, metrics, figures and report to a folder.
@@ -160,7 +159,8 @@ def run(
     folder = Path(f"{path.stem}-run") if output is None else output
     numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
     settings = {name: value for name, value in numbers.items() if value is not None}
-    options = _Options(settings, seed, quick, device, jobs, overwrite, ["bayesff", *(context.obj or [])])
+    options = _Options(settings, seed, quick, device, jobs, overwrite)
+    options = replace(options, command=_command(study, folder, options))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half-written is left behind
     try:
         converged = _run(path, folder, options)
@@ -168,6 +168,15 @@ def run(
         typer.echo("bayesff: interrupted, nothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(DONE if converged else NOT_CONVERGED)
+
+
+def _command(study: str, folder: Path, options: _Options) -> list[str]:
+    """Return the command that repeats a run."""
+    words = ["bayesff", "run", study, "--output", str(folder), "--seed", str(options.seed)]
+    for name, value in options.settings.items():
+        words += [f"--{name.removeprefix('num_')}", str(value)]
+    words += ["--quick"] if options.quick else []
+    return words + (["--device", "gpu"] if options.device is Device.gpu else [])
 
 
 def _run(path: Path, folder: Path, options: _Options) -> bool:
@@ -268,7 +277,7 @@ def list_data() -> None:
 @data.command("show")
 def show_data(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set, or path of its folder.", show_default=False)],
-    rows: Annotated[int, _number(0, "Rows of numbers to show.")] = 10,
+    rows: Annotated[int, _number("--rows", 0, "Rows of numbers to show.")] = 10,
 ) -> None:
     """Show a data set: its numbers, their source and their uncertainty."""
     from bayesff.datasets import find, load

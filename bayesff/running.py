@@ -28,8 +28,6 @@ Report = Callable[[str, str, int, int], None]
 QUICK = {"num_warmup": 300, "num_draws": 400, "num_particles": 500}
 """Upper limits of a sampler's settings in a quick run."""
 
-_OPTIONS = {"num_draws": "--draws", "num_chains": "--chains", "num_warmup": "--warmup"}
-
 
 def sampler_changes(study: Study, settings: Mapping[str, int], quick: bool = False) -> dict[str, int]:
     """Return the fields of a study's sampler that a run changes, with their new values.
@@ -52,8 +50,8 @@ def sampler_changes(study: Study, settings: Mapping[str, int], quick: bool = Fal
     fields = {field.name: getattr(sampler, field.name) for field in dataclasses.fields(sampler)} if _is_data(sampler) else {}
     for name in settings:
         if name not in fields:
-            method = type(sampler).__name__
-            raise StudyError(f"{_OPTIONS[name]}: the sampler of study {study.name!r} is {method}, which has none: leave it out")
+            option, method = f"--{name.removeprefix('num_')}", type(sampler).__name__
+            raise StudyError(f"{option}: the sampler of study {study.name!r} is {method}, which has none: leave it out")
     lowered = {name: limit for name, limit in QUICK.items() if quick and fields.get(name, 0) > limit}
     return lowered | dict(settings)
 

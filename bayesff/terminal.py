@@ -72,8 +72,10 @@ class ProgressDisplay:
         text = f"{candidate:<15} {words:<17}" if candidate else f"{words:<33}"
         if row not in self._tasks:
             self._tasks[row] = self._bars.add_task(text, total=None)
-        # Nothing is done while a stage is being compiled: the bar then moves to and fro.
-        self._bars.update(self._tasks[row], description=text, completed=done, total=total if done else None)
+        task = self._bars.tasks[self._tasks[row]]
+        # Nothing is done while a stage is being compiled: without a total the bar moves to and fro.
+        task.description, task.completed, task.total = text, done, total if done else None
+        task.finished_time = task.elapsed if done == total else None
 
     def _say(self, candidate: str, words: str, done: int, total: int) -> None:
         """Say when a stage begins, and the first three quarters of a long one."""

@@ -123,12 +123,12 @@ def main() -> None:
     effective_nuts, with_compilation, without = run_nuts(problem)
     effective_emcee, seconds_emcee = run_emcee(problem)
     peer = effective_emcee / seconds_emcee
-    print(f"emcee, 16 walkers, scipy.quad      {peer:10.1f} effective samples/s ({effective_emcee:.0f} in {seconds_emcee:.1f} s)")
+    counts = f"({effective_emcee:.0f} in {seconds_emcee:.1f} s)"
+    print(f"emcee, 16 walkers, scipy.quad      {peer:10.1f} effective samples/s {counts}")
     for label, seconds in (("with compilation", with_compilation), ("compiled", without)):
         rate = effective_nuts / seconds
-        print(
-            f"bayesff NUTS, {label:20s} {rate:10.1f} effective samples/s ({effective_nuts:.0f} in {seconds:.1f} s), {rate / peer:.0f} x"
-        )
+        counts = f"({effective_nuts:.0f} in {seconds:.1f} s)"
+        print(f"bayesff NUTS, {label:20s} {rate:10.1f} effective samples/s {counts}, {rate / peer:.0f} x")
 
 
 if __name__ == "__main__":

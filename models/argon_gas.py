@@ -1,8 +1,8 @@
 """Does one argon pair potential serve the dimer, the cold, warm and hot gas, and transport?
 
-Three functional forms are calibrated jointly to the ab initio dimer curve, to 260 measured second virials of 30 laboratories and to the
-viscosity of the dilute gas. Every laboratory may have a bias of its own, and in every environment the form may be wrong by a
-smooth discrepancy: its size says how much of the data the form cannot hold.
+Three functional forms are calibrated jointly to the ab initio dimer curve, to 260 measured second virials of 30 laboratories
+and to the viscosity of the dilute gas. Every laboratory may have a bias of its own, and in every environment the form may be
+wrong by a smooth discrepancy: its size says how much of the data the form cannot hold.
 """
 
 import functools

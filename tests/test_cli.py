@@ -1,5 +1,6 @@
 """The command line as a person meets it: what it prints, what it writes, and what it says about wrong input."""
 
+import io
 import json
 import os
 import re
@@ -22,12 +23,14 @@ ROOT = Path(__file__).resolve().parents[1]
 STUDY = '''
 """Which well depth do six second virials have?"""
 
+import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 
 import bayesff as bff
 from bayesff.calibration import CalibrationProblem, Prior, Term
 
+jax.config.update("jax_enable_x64", True)
 state = {"temperature": jnp.array([100.0, 150.0, 200.0, 300.0, 400.0, 600.0])}
 virial = bff.observables.SecondVirial()
 data = bff.datasets.DataSet(
@@ -82,7 +85,8 @@ def in_process_of_its_own(*arguments: str, folder: Path) -> "subprocess.Popen[st
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a run does to its process; 80 columns."""
     for name in ("JAX_ENABLE_X64", "JAX_PLATFORMS", "OPENBLAS_NUM_THREADS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
+        monkeypatch.setenv(name, "restored to what it was, or to nothing, at the end")
+        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     handler = signal.getsignal(signal.SIGTERM)
     yield
@@ -196,7 +200,7 @@ def test_data_check_names_every_problem_with_its_line(tmp_path: Path, capsys: py
     assert cli.main(["data", "check", str(folder)]) == 2
     printed = capsys.readouterr()
     first, second, last = printed.err.splitlines()
-    assert first.startswith(f"{folder / 'values.csv'}, line 3, temperature: ")
+    assert first.startswith(f"{folder / 'values.csv'}, line 3, column 'temperature': ")
     assert second.startswith(f"{folder / 'values.csv'}, line 5, ")
     assert last == f"bayesff: {folder}: 2 problems found"
     assert printed.out == ""
@@ -205,6 +209,41 @@ def test_data_check_names_every_problem_with_its_line(tmp_path: Path, capsys: py
 @pytest.mark.parametrize("command", ["show", "check"])
 def test_an_unknown_data_set_is_refused_with_the_nearest_names(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean argon_second_virial" in refused(capsys, "data", command, "argon_second_virail")
+
+
+# Progress ---------------------------------------------------------------------------------------------------------------------
+
+
+def shown(*steps: tuple[str, str, int, int], terminal: bool) -> str:
+    """Return what is to be seen after the last step."""
+    from rich.console import Console
+
+    from bayesff.terminal import ProgressDisplay
+
+    written = io.StringIO()
+    with ProgressDisplay(Console(file=written, force_terminal=terminal, width=80, color_system=None)) as progress:
+        for step in steps:
+            progress.show(*step)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.getvalue())
+
+
+def test_bars_show_the_present_stage_of_every_candidate() -> None:
+    steps = [("mie", "mode", 0, 1), ("mie", "mode", 1, 1), ("morse", "sampling", 50, 200), ("mie", "sampling", 0, 200)]
+    *_, mie, morse = [line for line in shown(*steps, terminal=True).splitlines() if line.startswith(("mie", "morse"))]
+    assert re.fullmatch(r"mie +sampling +━+ +0:00:00", mie.strip())  # without a share, because nothing is done yet
+    assert re.fullmatch(r"morse +sampling +━+.* 25% 0:00:00", morse.strip())
+
+
+def test_lines_say_each_stage_once_and_the_quarters_of_a_long_one() -> None:
+    steps = [("mie", "mode", 0, 1), ("mie", "mode", 1, 1), *(("mie", "sampling", done, 100) for done in range(101))]
+    lines = [line.split("  ")[-1] for line in shown(*steps, terminal=False).splitlines()]
+    assert lines == [
+        "mie: finding the mode",
+        "mie: sampling",
+        "mie: sampling 25 %",
+        "mie: sampling 50 %",
+        "mie: sampling 75 %",
+    ]
 
 
 # A run ------------------------------------------------------------------------------------------------------------------------
@@ -233,7 +272,7 @@ def test_a_run_writes_its_artefacts_and_nothing_else(finished: Finished) -> None
     assert {path.name for path in finished.folder.parent.iterdir()} == {"out"}
     manifest = json.loads((finished.folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["seed"] == 3
-    assert manifest["command"] == ["bayesff", *finished.arguments]
+    assert manifest["command"] == ["bayesff", *finished.arguments[:-2]]
     assert manifest["study"] == "six"
 
 
@@ -245,6 +284,7 @@ def test_a_finished_run_is_kept(finished: Finished, capsys: pytest.CaptureFixtur
     assert (finished.folder / "posterior.nc").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_report_is_made_again_from_the_posterior(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     page = finished.folder / "report.html"
     before = page.read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """Every ``python`` block of README.md and docs/ runs, in the order of its page, in an empty folder.
 
-A block that says ``file=<path>`` is written to that path instead, so that a page can show the files that its code reads or imports.
+A block that says ``file=<path>`` is written to that path instead, so that a page can show the files that its code reads or
+imports.
 """
 
 import re

@@ -81,7 +81,7 @@ def compare_tables(tables: Mapping[str, xarray.Dataset], labels: list[str]) -> x
             )
     density = np.stack([table["loo_log_predictive_density"].to_numpy() for table in tables.values()])
     in_sample = np.stack([table["log_predictive_density"].to_numpy() for table in tables.values()])
-    high = [int((table["pareto_k"] > MAX_PARETO_K).sum()) for table in tables.values()]
+    high = [int((~(table["pareto_k"] <= MAX_PARETO_K)).sum()) for table in tables.values()]
     order = np.argsort(-density.sum(axis=1), kind="stable")
     differences = density[order] - density[order[0]]
     inside = np.stack([first["environment"].to_numpy() == label for label in labels])

@@ -64,7 +64,7 @@ def _scores(part: xarray.Dataset) -> xarray.Dataset:
     scale = 1.0 if _unit(part) is not None else np.nan
     found: dict[str, xarray.DataArray | int] = {
         "num_data": part.sizes["datum"],
-        "num_high_pareto_k": int((part["pareto_k"] > MAX_PARETO_K).sum()),
+        "num_high_pareto_k": int((~(part["pareto_k"] <= MAX_PARETO_K)).sum()),
     }
     for suffix in ("", "_potential"):
         residual = part[f"residual{suffix}"]
@@ -87,4 +87,4 @@ def _unit(part: xarray.Dataset) -> str | None:
 
 
 def _root_mean_square(values: xarray.DataArray) -> xarray.DataArray:
-    return np.sqrt((values**2).mean())
+    return (values**2).mean() ** 0.5

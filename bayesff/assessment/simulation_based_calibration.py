@@ -1,8 +1,8 @@
-r"""Simulation-based calibration: is a posterior as wide as it should be?
+r"""Simulation-based calibration, which asks whether a posterior is as wide as it should be.
 
-If parameters are drawn from the prior, data from the model, and the posterior is computed from the data, then the rank of the true
-value among posterior draws is uniform. A posterior that is too narrow piles the ranks up at both ends. The ranks of every latent
-coordinate are tested, and that of the log likelihood, which sees errors that leave each coordinate's own ranks uniform.
+If parameters are drawn from the prior, data from the model, and the posterior is computed from the data, then the rank of the
+true value among posterior draws is uniform. A posterior that is too narrow piles the ranks up at both ends. The ranks of every
+latent coordinate are tested, and that of the log likelihood, which sees errors that leave each coordinate uniform.
 
 References
 ----------

@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray
@@ -20,8 +21,7 @@ class LeaveOneOut:
     elpd
         Log predictive density of every datum given all the others.
     pareto_k
-        Shape of the weights' tail; above 0.7 the estimate for that datum is unreliable, NaN where there are too few draws to
-        tell.
+        Shape of the weights' tail; above 0.7 the estimate for that datum is unreliable, and where it cannot be told: NaN.
     weights
         Importance weights, draws along the first axis; each column sums to 1.
     """
@@ -38,24 +38,46 @@ def leave_one_out(tree: xarray.DataTree) -> LeaveOneOut:
     ----------
     A. Vehtari, A. Gelman, J. Gabry, Stat. Comput. 27, 1413 (2017), doi:10.1007/s11222-016-9696-4
     """
-    import arviz_stats
+    log_likelihood = np.concatenate([draws(tree, "log_likelihood", name) for name in contents(tree)], axis=1)
+    efficiency = _relative_efficiency(tree)
+    smoothed = [_smooth(-column, efficiency) for column in log_likelihood.T]
+    weights = np.stack([weights - logsumexp(weights) for weights, _ in smoothed], axis=1)
+    elpd = logsumexp(weights + log_likelihood, axis=0)
+    return LeaveOneOut(elpd, np.array([shape for _, shape in smoothed]), np.exp(weights))
 
-    names = list(contents(tree))
-    joined = np.concatenate([tree["log_likelihood"][name].transpose("chain", "draw", ...).to_numpy() for name in names], axis=2)
-    reduced = xarray.DataTree.from_dict(
-        {
-            "posterior": tree["posterior"].to_dataset(),
-            "log_likelihood": xarray.Dataset({"all": (("chain", "draw", "datum"), joined.astype(float))}),
-        }
-    )
-    with warnings.catch_warnings():
-        # A large Pareto k is reported with the result, as a number; so is one that cannot be computed.
-        warnings.simplefilter("ignore")
-        found = arviz_stats.loo(reduced, pointwise=True)
-    weights = found.log_weights.transpose("chain", "draw", "datum").to_numpy().reshape(-1, joined.shape[2])
-    weights = np.exp(weights - logsumexp(weights, axis=0))
-    pareto_k = np.where(np.isfinite(found.pareto_k.to_numpy()), found.pareto_k.to_numpy(), np.nan)
-    return LeaveOneOut(np.asarray(found.elpd_i.to_numpy(), dtype=float), pareto_k, weights)
+
+def _smooth(log_ratios: np.ndarray, efficiency: float) -> tuple[np.ndarray, float]:
+    """Return Pareto-smoothed log weights and the shape of their tail; unsmoothed ones and NaN where there is no tail to fit."""
+    from arviz_stats.base import array_stats
+
+    try:
+        with warnings.catch_warnings():
+            # A shape that is large, or that cannot be estimated from a few draws, is reported with the result.
+            warnings.simplefilter("ignore")
+            weights, shape = array_stats.psislw(log_ratios, r_eff=efficiency)
+    except ValueError:  # draws that are all the same: a chain that is stuck
+        return log_ratios, float("nan")
+    return np.asarray(weights), float(shape) if np.isfinite(shape) else float("nan")
+
+
+def _relative_efficiency(tree: xarray.DataTree) -> float:
+    """Return the mean effective sample size of the scalars over the number of draws; 1 where that cannot be known."""
+    from arviz_stats.base import array_stats
+
+    posterior = tree["posterior"].to_dataset()
+    num_chains, num_draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    if num_chains == 1:
+        return 1.0
+    columns = [
+        v.transpose("chain", "draw", ...).to_numpy().reshape(num_chains, num_draws, -1) for v in posterior.data_vars.values()
+    ]
+    sizes = [
+        float(array_stats.ess(column, chain_axis=0, draw_axis=1, method="mean"))
+        for block in columns
+        for column in np.moveaxis(block, 2, 0)
+    ]
+    finite = [size for size in sizes if np.isfinite(size)]
+    return float(np.mean(finite)) / (num_chains * num_draws) if finite else 1.0
 
 
 def pointwise(tree: xarray.DataTree) -> xarray.Dataset:
@@ -83,7 +105,8 @@ def pointwise(tree: xarray.DataTree) -> xarray.Dataset:
         block |= {"loo_log_predictive_density": left_out.elpd[rows], "pareto_k": left_out.pareto_k[rows]}
         blocks.append(xarray.Dataset({key: ("datum", column) for key, column in block.items()}, _labels(term, labels)))
         first += term.num_data
-    return xarray.concat(blocks, dim="datum")
+    joined: Any = xarray.concat(blocks, dim="datum")
+    return joined
 
 
 def _labels(term: Contents, groups: list[str]) -> dict[str, tuple[str, np.ndarray]]:

@@ -125,9 +125,11 @@ def gaussian_guide(target: Target, mode: Mode) -> Any:
     """
 
     def guide(*_: Any) -> None:
-        shift = numpyro.param("shift", jnp.zeros(target.size))
-        stretch = numpyro.param("stretch", jnp.eye(target.size), constraint=dist.constraints.lower_cholesky)
-        z = numpyro.sample("_unconstrained", gaussian_at(mode, shift, stretch), infer={"is_auxiliary": True})
+        shift = jnp.asarray(numpyro.param("shift", jnp.zeros(target.size)))
+        triangle = dist.constraints.lower_cholesky
+        stretch = jnp.asarray(numpyro.param("stretch", jnp.eye(target.size), constraint=triangle))
+        gaussian = gaussian_at(mode, shift, stretch)
+        z = jnp.asarray(numpyro.sample("_unconstrained", gaussian, infer={"is_auxiliary": True}))
         jacobians = target.log_jacobians(z)
         for name, value in target.constrain(z).items():
             numpyro.sample(name, dist.Delta(value, log_density=-jacobians[name], event_dim=jnp.ndim(value)))

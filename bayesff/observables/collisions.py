@@ -25,6 +25,7 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -127,7 +128,7 @@ def _integrals(
     if not with_error:
         return values, jnp.full_like(values, jnp.inf)
     marks = jax.lax.stop_gradient(marks)
-    coarse = _thermal_average(jax.lax.stop_gradient(panels[1]), still, orders, resolutions[1])
+    coarse = _thermal_average(jax.lax.stop_gradient(panels[-1]), still, orders, resolutions[-1])
     known = jax.lax.stop_gradient(values)
     # The differences change sign between temperatures: panels are not let cancel, and the mean over the temperatures is a floor.
     missed = jnp.sum(jnp.abs(jax.lax.stop_gradient(parts) - coarse), axis=0)
@@ -153,7 +154,7 @@ def _check(potential: PairPotential, orders: tuple[tuple[int, int], ...], resolu
 
 def _steps(potential: PairPotential) -> list[str]:
     """Return a description of the first step in the energy, if the parameters are known numbers and there is one."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(potential)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree_util.tree_leaves(potential)):
         return []
     for radius in potential.breakpoints():
         inner, outer = (float(potential.pair_energy(radius * (1 + side))) for side in (-1e-9, 1e-9))

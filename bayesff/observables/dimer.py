@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from bayesff.errors import NumericalError
@@ -116,7 +117,7 @@ def _newton(potential: PairPotential, r: Array) -> Array:
 
 
 def _require(found: Array, potential: PairPotential) -> None:
-    if isinstance(found, jax.core.Tracer) or bool(found):
+    if isinstance(found, Tracer) or bool(found):
         return
     raise NumericalError(
         f"DimerWell: {type(potential).__name__} has no smooth minimum below zero between 0.9 and 20 contact distances "

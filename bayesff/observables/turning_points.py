@@ -135,8 +135,12 @@ def turning_points(potential: PairPotential, marks: Landmarks, resolutions: tupl
     barriers = _together(lambda r: _barrier(potential, r), [radius for radius, _ in between])
     nodes = [
         panel
-        for resolution, orbiting, barrier in zip(resolutions, between, barriers, strict=True)
-        for panel in (_core(marks, resolution), _orbiting(*orbiting, *barrier, resolution), _outer(marks, resolution))
+        for resolution, (radius, weight), (peak, barrier) in zip(resolutions, between, barriers, strict=True)
+        for panel in (
+            _core(marks, resolution),
+            _orbiting(radius, weight, peak, barrier, resolution),
+            _outer(marks, resolution),
+        )
     ]
     at_turn = _together(jax.value_and_grad(potential.pair_energy), [panel.radius for panel in nodes])
     passed = [panel.radius[:, None] / jnp.cos(jnp.maximum(panel.angle, _SMALL_ANGLE)) for panel in nodes]

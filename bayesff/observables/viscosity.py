@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
@@ -57,7 +58,7 @@ class DiluteViscosity(Observable):
     >>> from bayesff.potentials import LennardJones
     >>> prediction = DiluteViscosity(molar_mass=39.948).predict(LennardJones(epsilon=0.996, sigma=3.405), {"temperature": 300.0})
     >>> round(float(prediction.mean[0]), 2)
-    22.69
+    23.12
     """
 
     quantity: ClassVar[str] = "viscosity"
@@ -65,7 +66,7 @@ class DiluteViscosity(Observable):
     resolution: int = eqx.field(static=True, default=24)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.molar_mass, jax.core.Tracer) and not bool(jnp.isfinite(self.molar_mass) & (self.molar_mass > 0)):
+        if not isinstance(self.molar_mass, Tracer) and not bool(jnp.isfinite(self.molar_mass) & (self.molar_mass > 0)):
             raise ParameterError(
                 f"DiluteViscosity: molar_mass must be finite and greater than zero, found {self.molar_mass} g/mol"
             )

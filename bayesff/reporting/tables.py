@@ -54,7 +54,7 @@ def parameter_rows(candidate: Candidate) -> list[ParameterRow]:
         if kind is None:
             continue
         row = {name: float(candidate.summary[name].to_numpy()[index]) for name in candidate.summary.data_vars}
-        decimals = decimals_of(row["sd"])
+        decimals = decimals_of(row["sd"], row["mean"])
         rows.append(
             ParameterRow(
                 kind=kind,
@@ -192,15 +192,14 @@ def diagnostic_rows(assessed: Assessed) -> list[list[str]]:
         terms = {name: term.quantity.label for name, term in candidate.terms.items()}
         worst = int(np.argmax(np.nan_to_num(rhat, nan=np.inf)))
         least = int(np.argmin(np.nan_to_num(smallest, nan=0.0)))
-        statistics = candidate.tree.get("sample_stats", {})
         rows.append(
             [
                 candidate_text(candidate.name),
                 candidate.method,
                 "converged" if candidate.converged else "not converged",
                 f"{sizes['chain']} × {sizes['draw']}",
-                str(int(diagnostics["num_divergences"])) if "diverging" in statistics else "–",
-                rounded(float(diagnostics["ebfmi"]), 2) if "energy" in statistics else "–",
+                str(int(diagnostics["num_divergences"])) if "sample_stats/diverging" in candidate.tree else "–",
+                rounded(float(diagnostics["ebfmi"]), 2) if "sample_stats/energy" in candidate.tree else "–",
                 f"{rounded(rhat[worst], 3)} ({site_text(str(scalars[worst]), terms)})",
                 f"{rounded(smallest[least], 0)} ({site_text(str(scalars[least]), terms)})",
             ]

@@ -79,10 +79,13 @@ def significant(value: float, digits: int = 2) -> str:
     return _minus(f"{mantissa}e{int(exponent)}")
 
 
-def decimals_of(spread: float) -> int:
-    """Return the decimals that a spread to two significant digits has; they may be negative for large numbers."""
-    if not math.isfinite(spread) or spread <= 0:
-        return 3
+def decimals_of(spread: float, value: float = 0.0) -> int:
+    """Return the decimals that a spread to two significant digits has; they may be negative for large numbers.
+
+    A spread that is nothing beside the value, or unknown, leaves the value four significant digits.
+    """
+    if not math.isfinite(spread) or spread <= 1e-9 * abs(value):
+        return 3 if value == 0 or not math.isfinite(value) else 3 - math.floor(math.log10(abs(value)))
     return 1 - math.floor(math.log10(float(f"{spread:.1e}")))
 
 
@@ -96,13 +99,13 @@ def rounded(value: float, decimals: int) -> str:
 
 def plus_minus(value: float, spread: float, unit: str = "") -> str:
     """Return ``value ± spread`` with the spread to two significant digits and the value to the same decimals."""
-    decimals = decimals_of(spread)
+    decimals = decimals_of(spread, value)
     return with_unit(f"{rounded(value, decimals)} ± {rounded(spread, decimals)}", unit)
 
 
 def interval(low: float, high: float, unit: str = "") -> str:
     """Return ``low to high`` with digits that fit the width of the interval."""
-    decimals = decimals_of(abs(high - low))
+    decimals = decimals_of(abs(high - low), max(abs(low), abs(high)))
     return with_unit(f"{rounded(low, decimals)} to {rounded(high, decimals)}", unit)
 
 
@@ -133,7 +136,7 @@ def anchor(text: str) -> str:
     return re.sub(r"[^a-zA-Z0-9]+", "_", text).strip("_") or "unnamed"
 
 
-def ticks(low: float, high: float) -> np.ndarray:
+def ticks(low: float | int, high: float | int) -> np.ndarray:
     """Return round numbers between two positive bounds for a logarithmic axis: 1, 2, 3, 5, 7 times powers of ten."""
     powers = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,)):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path}: the file cannot be written ({reason(error)}): choose another folder or make room") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -57,5 +59,7 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
 
 
 def reason(error: OSError) -> str:
-    """Return what the operating system says, without the number and the name of the temporary file."""
-    return (error.strerror or str(error)).lower()
+    """Return what the operating system says, without the name of the temporary file."""
+    # HDF5 wraps the system's message in one of its own.
+    wrapped = re.search(r"error message = '([^']+)'", str(error))
+    return (wrapped.group(1) if wrapped else error.strerror or str(error)).lower()

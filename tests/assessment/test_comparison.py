@@ -29,6 +29,7 @@ def joined(tree):
     return xarray.DataTree.from_dict({"posterior": tree["posterior"].to_dataset(), "log_likelihood": log_likelihood})
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 def test_differences_errors_and_weights_are_those_of_arviz(trees):
     pair = {name: trees[name] for name in ("flat", "good")}
     theirs = arviz_stats.compare({name: joined(tree) for name, tree in pair.items()}, round_to="none")

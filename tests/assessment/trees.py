@@ -79,6 +79,7 @@ def tree_of(
     }
     grid = np.concatenate([np.geomspace(100.0, 230.0, NUM_GRID), np.geomspace(250.0, 600.0, NUM_GRID)])
     curve = (theta @ np.stack([np.ones(2 * NUM_GRID), np.log(grid / 250.0)]))[:1, :100]
+    mistake = shift * (1 + 0.05 * rng.normal(size=(1, 100, 1)))
     where = np.repeat(["cold gas", "warm gas"], NUM_GRID)
     if effects:
         posterior |= _effects(rng, theta.shape[:2])
@@ -93,7 +94,7 @@ def tree_of(
             "sample_stats": {"diverging": np.zeros(theta.shape[:2], dtype=bool), "energy": rng.normal(size=theta.shape[:2])},
             "observed_data": values,
             "constant_data": constant,
-            "predictions": {"second_virial": curve, "second_virial_mean": curve - shift},
+            "predictions": {"second_virial": curve, "second_virial_mean": curve - mistake},
             "predictions_constant_data": {"second_virial_temperature": grid, "second_virial_environment": where},
         },
         coords={"second_virial_laboratory": list(LABORATORIES), "second_virial_environment": list(ENVIRONMENTS[:2])},

@@ -1,8 +1,8 @@
 """Every method of inference against a posterior and an evidence that are known.
 
 Each statistical comparison is of a score that is standard normal (or Student-t) if the method is right, with the bound of a
-two-sided false-alarm probability of 1e-4; there are 23 of them in this file, so that a right package fails it with probability
-0.0023 once, and never again, since the keys are fixed.
+two-sided false-alarm probability of 1e-4; there are 24 of them in this file, so that a right package fails it with probability
+0.0024 once, and never again, since the keys are fixed.
 """
 
 import json
@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+from arviz_base import from_dict
 from arviz_stats.base import array_stats
 from scipy import stats
 
 from bayesff.calibration import CalibrationProblem, Prior, Term
-from bayesff.inference import NUTS, SMC, SVI, Laplace, Target
+from bayesff.inference import NUTS, SMC, SVI, Laplace, Target, diagnose
 
 from .linear_gaussian import SEPARATION, UNCERTAINTY, VALUES, Line, LineHeight, exact, make_data, make_problem
 
@@ -32,22 +33,16 @@ EXACT = exact(np.diag(UNCERTAINTY**2))
 
 
 @pytest.fixture(scope="module")
-def trees():
-    found = {}
+def samples():
+    target, found = Target(make_problem()), {}
 
-    def tree_of(name):
+    def sample_of(name):
         if name not in found:
             calls = []
-            tree = METHODS[name].run(make_problem(), jax.random.key(1), lambda *call: calls.append(call))
-            found[name] = (tree, calls)
+            found[name] = METHODS[name].sample(target, jax.random.key(1), lambda *call: calls.append(call)), calls
         return found[name]
 
-    return tree_of
-
-
-def gaussian_draws(tree):
-    posterior = tree["posterior"].to_dataset()
-    return [np.log(posterior["amplitude"].to_numpy()), posterior["slope"].to_numpy()]
+    return sample_of
 
 
 def score_of_mean(draws, mean):
@@ -57,10 +52,11 @@ def score_of_mean(draws, mean):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_moments_are_those_of_the_exact_posterior(trees, name):
-    tree, _ = trees(name)
+def test_moments_are_those_of_the_exact_posterior(samples, name):
+    sample, _ = samples(name)
     sd = np.sqrt(np.diag(EXACT.covariance))
-    first, second = ((draws - mean) / s for draws, mean, s in zip(gaussian_draws(tree), EXACT.mean, sd, strict=True))
+    # The unconstrained coordinates are the logarithm of the amplitude and the slope.
+    first, second = np.moveaxis((np.asarray(sample.draws) - EXACT.mean) / sd, -1, 0)
     correlation = EXACT.covariance[0, 1] / sd.prod()
     scores = {
         "mean of log amplitude": score_of_mean(first, 0.0),
@@ -73,16 +69,35 @@ def test_moments_are_those_of_the_exact_posterior(trees, name):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_run_is_called_converged(trees, name):
-    tree, calls = trees(name)
-    assert int(tree["diagnostics"]["converged"]) == 1, tree["diagnostics"].attrs["reasons"]
-    assert tree.attrs["method"] == name
-    assert calls[-1] == ("predictions", 3, 3)
+def test_the_run_is_called_converged(samples, name):
+    sample, calls = samples(name)
+    posterior = {"log_amplitude": np.asarray(sample.draws[..., 0]), "slope": np.asarray(sample.draws[..., 1])}
+    statistics = {name: np.asarray(value) for name, value in sample.statistics.items()}
+    found = diagnose(from_dict({"posterior": posterior, "sample_stats": statistics}), sample.attributes)
+    assert int(found["converged"]) == 1, found.attrs["reasons"]
+    assert found.attrs["method"] == name
+    assert calls[-1][1] == calls[-1][2]
     assert all(0 <= done <= total for _, done, total in calls)
 
 
-def test_laplace_is_exact_for_a_gaussian(trees):
-    attributes = trees("Laplace")[0].attrs
+def test_a_whole_run_ends_in_a_tree():
+    calls = []
+    tree = METHODS["Laplace"].run(make_problem(), jax.random.key(1), lambda *call: calls.append(call))
+    assert calls[-1] == ("predictions", 3, 3)
+    assert tree["posterior"]["slope"].shape == (4, 1000)
+    slope = tree["posterior"]["slope"].to_numpy()
+    assert abs(score_of_mean((slope - EXACT.mean[1]) / np.sqrt(EXACT.covariance[1, 1]), 0.0)) < NORMAL_BOUND
+    assert tree.attrs["log_z"] == pytest.approx(EXACT.log_z, abs=2e-6)
+    assert int(tree["diagnostics"]["converged"]) == 1
+    # The package's predictions are those of the draws: a line.
+    heights = np.log(tree["posterior"]["amplitude"].to_numpy())[..., None] + slope[..., None] * SEPARATION
+    np.testing.assert_allclose(tree["posterior_predictive"]["line_height_mean"], heights, atol=1e-12)
+    expected = stats.norm(heights, UNCERTAINTY).logpdf(VALUES)
+    np.testing.assert_allclose(tree["log_likelihood"]["line_height"], expected, atol=1e-10)
+
+
+def test_laplace_is_exact_for_a_gaussian(samples):
+    attributes = samples("Laplace")[0].attributes
     # The search for the mode stops when less than 1e-6 of log density is to be gained.
     assert attributes["log_z"] == pytest.approx(EXACT.log_z, abs=2e-6)
     assert attributes["log_z_importance"] == pytest.approx(EXACT.log_z, abs=2e-6)
@@ -90,19 +105,19 @@ def test_laplace_is_exact_for_a_gaussian(trees):
     assert "Gaussian" in attributes["approximate"]
 
 
-def test_evidence_of_smc(trees):
-    attributes = trees("SMC")[0].attrs
+def test_evidence_of_smc(samples):
+    attributes = samples("SMC")[0].attributes
     score = (attributes["log_z"] - EXACT.log_z) / attributes["log_z_sd"]
     assert abs(score) < stats.t.isf(FALSE_ALARM / 2, 15)
     assert 0 < attributes["log_z_sd"] < 0.1
     populations = np.array(json.loads(attributes["log_z_populations"]))
     assert attributes["log_z"] == pytest.approx(np.log(np.mean(np.exp(populations))), abs=1e-12)
-    assert attributes["num_temperatures"] == sum(stage == "tempering" for stage, *_ in trees("SMC")[1]) - 1
+    assert attributes["num_temperatures"] == len(samples("SMC")[1]) - 1
     assert 0.3 < attributes["min_acceptance"] <= 1
 
 
-def test_bound_and_importance_evidence_of_svi(trees):
-    attributes = trees("SVI")[0].attrs
+def test_bound_and_importance_evidence_of_svi(samples):
+    attributes = samples("SVI")[0].attributes
     score = (attributes["log_z_importance"] - EXACT.log_z) / attributes["log_z_importance_sd"]
     assert abs(score) < NORMAL_BOUND
     # The bound of a Gaussian family on a Gaussian posterior is the evidence itself; what is missing is the last step's noise.

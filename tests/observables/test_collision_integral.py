@@ -149,6 +149,7 @@ def test_the_error_estimate_is_honest(name):
         assert np.all(errors[:3] <= 2e-4 * values[:3])
 
 
+@pytest.mark.slow
 def test_parameters_scale_exactly_in_both_modes_and_to_second_order():
     def value(logarithms):
         epsilon, sigma = jnp.exp(logarithms)
@@ -165,6 +166,7 @@ def test_parameters_scale_exactly_in_both_modes_and_to_second_order():
     np.testing.assert_allclose(hessian, [[second, -2 * first], [-2 * first, 4 * omega[0]]], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_gradients_of_a_mie_potential():
     def value(parameters):
         return collision_integrals(Mie(*parameters), jnp.array([120.0, 900.0]), ((2, 2),), with_error=False)[0][0]

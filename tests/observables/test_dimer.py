@@ -64,6 +64,7 @@ def test_mie_wells_are_exact_within_the_reported_error(epsilon, sigma, repulsive
     assert abs(float(distance.mean[0]) - exact) <= 3 * np.sqrt(float(distance.covariance.variance[0]))
 
 
+@pytest.mark.slow
 def test_implicit_derivatives_to_second_order():
     def well(parameters):
         depth, distance, _ = DimerWell.locate(Mie(*parameters))

@@ -48,10 +48,13 @@ PROVENANCE = {
 }
 
 
-def candidates(**options):
+def candidates(num_draws=1000):
     good = linear()
-    flat = dataclasses.replace(good, design=good.design * np.array([1.0, 0.2]))
-    return {"lennard_jones": tree_of(flat, effects=True, shift=3.0, **options), "mie": tree_of(good, effects=True, **options)}
+    flat = dataclasses.replace(good, design=good.design * np.array([1.0, 0.0]))
+    return {
+        "lennard_jones": tree_of(flat, effects=True, shift=3.0, num_draws=num_draws),
+        "mie": tree_of(good, effects=True, num_draws=num_draws),
+    }
 
 
 @pytest.fixture(scope="session")

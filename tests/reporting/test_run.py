@@ -98,7 +98,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path, trees, monkeyp
     def stop(*arguments):
         raise error
 
-    monkeypatch.setattr(module, "render", stop)
+    monkeypatch.setattr(module, "metrics_of", stop)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else OutputError
     with pytest.raises(expected):
         reporting.write_run("x", QUESTION, {"mie": trees["mie"]}, tmp_path / "out")
@@ -111,7 +111,7 @@ def test_an_interrupted_overwrite_keeps_the_old_run(run_folder, trees, monkeypat
     def stop(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "render", stop)
+    monkeypatch.setattr(module, "metrics_of", stop)
     with pytest.raises(KeyboardInterrupt):
         reporting.write_run("x", QUESTION, {"mie": trees["mie"]}, run_folder, overwrite=True)
     assert {path: path.read_bytes() for path in run_folder.rglob("*") if path.is_file()} == before

@@ -41,8 +41,8 @@ def check_picture(assessed: Assessed) -> Picture:
 
 def _coverage(axes: Axes, candidate: Candidate) -> None:
     nominal, number = np.linspace(0.02, 0.98, 49), candidate.table.sizes["datum"]
-    band = [binom.ppf(edge, number, nominal) / number for edge in (0.025, 0.975)]
-    axes.fill_between(nominal, *band, color=FAINT, alpha=0.35, lw=0, label="95 % of chance")
+    low, high = (binom.ppf(edge, number, nominal) / number for edge in (0.025, 0.975))
+    axes.fill_between(nominal, low, high, color=FAINT, alpha=0.35, lw=0, label="95 % of chance")
     axes.plot([0, 1], [0, 1], color=FAINT, lw=0.8)
     for name, colour, line, label in (("loo_pit", BLUE, "-", "left out"), ("pit", ORANGE, "--", "in sample")):
         transform = candidate.table[name].to_numpy()
@@ -54,7 +54,7 @@ def _coverage(axes: Axes, candidate: Candidate) -> None:
 
 def _transform(axes: Axes, candidate: Candidate) -> None:
     number, edges = candidate.table.sizes["datum"], np.linspace(0, 1, NUM_BINS + 1)
-    low, high = (binom.ppf(edge, number, 1 / NUM_BINS) for edge in (0.025, 0.975))
+    low, high = (float(binom.ppf(edge, number, 1 / NUM_BINS)) for edge in (0.025, 0.975))
     axes.axhspan(low, high, color=FAINT, alpha=0.35, lw=0)
     axes.axhline(number / NUM_BINS, color=FAINT, lw=0.8)
     left_out, _ = np.histogram(np.clip(candidate.table["loo_pit"].to_numpy(), 0, 1), edges)
@@ -141,7 +141,7 @@ def _scalar(candidate: Candidate, scalar: str) -> tuple[np.ndarray, str]:
     position = list(summary["scalar"].to_numpy()).index(scalar)
     site = str(summary["site"].to_numpy()[position])
     first = list(summary["site"].to_numpy()).index(site)
-    variable = candidate.tree["posterior"][site]
+    variable = candidate.tree["posterior"].to_dataset()[site]
     factor, unit = assessment.display(variable)
     values = variable.transpose("chain", "draw", ...).to_numpy()
     return values.reshape(*values.shape[:2], -1)[:, :, position - first] * factor, unit

@@ -1,5 +1,7 @@
 """Parameters: prior against posterior, and how they hang together."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
@@ -24,12 +26,14 @@ def _picture(candidate: Candidate) -> Picture:
     paired = shared if 2 <= len(shared) <= MAX_PAIRS else []
     if paired:
         figure = new_figure(10, max(1.75 * len(names), 3.6))
-        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.7))
+        halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.7))
+        left, right = halves
         _pairs(right, candidate, paired)
         _marginals(left, candidate, names, along_rows=True)
     else:
         figure = new_figure(10, 2.6 * int(np.ceil(len(names) / 4)))
-        _marginals(figure.subfigures(1, 1), candidate, names, along_rows=False)
+        whole: Any = figure.subfigures(1, 1)
+        _marginals(whole, candidate, names, along_rows=False)
     caption = (
         "Prior (grey) and posterior (colour) of each parameter over the range of the prior, each scaled to its peak; the ratio "
         "is of their standard deviations."
@@ -42,7 +46,7 @@ def _picture(candidate: Candidate) -> Picture:
 
 
 def _sampled(candidate: Candidate, group: str, site: str) -> tuple[np.ndarray, str]:
-    factor, unit = assessment.display(candidate.tree["posterior"][site])
+    factor, unit = assessment.display(candidate.tree["posterior"].to_dataset()[site])
     return assessment.draws(candidate.tree, group, site) * factor, unit
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bayesff.reporting.wording import ticks
@@ -55,12 +56,12 @@ class Picture:
 
 def style() -> Any:
     """Return a context in which figures are drawn and written in this style; outside it matplotlib is as it was."""
-    return matplotlib.rc_context(STYLE)
+    return matplotlib.rc_context(cast(Any, STYLE))
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float | int, height: float | int) -> Figure:
     """Return an empty figure of this size [inch], which keeps labels from overlapping, without touching pyplot's state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.05))
     FigureCanvasAgg(figure)
     return figure
 
@@ -72,7 +73,7 @@ def write(picture: Picture, folder: Path) -> None:
         picture.figure.savefig(folder / f"{picture.name}.png")
 
 
-def logarithmic(axes: Axes, low: float, high: float) -> None:
+def logarithmic(axes: Axes, low: float | int, high: float | int) -> None:
     """Make the horizontal axis logarithmic with round, readable ticks."""
     axes.set_xscale("log")
     axes.set_xlim(low / (high / low) ** 0.03, high * (high / low) ** 0.03)
