@@ -299,9 +299,7 @@ def test_a_report_needs_a_posterior(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
-def test_processes_and_starting_the_file_itself_give_the_same_draws_and_3_says_not_converged(
-    finished: Finished, tmp_path: Path
-) -> None:
+def test_processes_and_starting_the_file_itself_give_the_same_draws(finished: Finished, tmp_path: Path) -> None:
     study = write_study(tmp_path, candidates="{'lennard_jones': problem, 'again': problem}")
     command = [sys.executable, str(study), "--output", "out", "--seed", "3", "--jobs", "2"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)

@@ -35,6 +35,15 @@ def test_every_study_of_the_package_asks_a_question() -> None:
     assert all(question.endswith("?") for question in found.values())
 
 
+def test_an_installed_package_has_its_studies_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "bayesff"
+    (package / "share" / "models").mkdir(parents=True)
+    path = write(package / "share" / "models", '"""Is it so?"""\n', "one.py")
+    monkeypatch.setattr(bayesff, "__file__", str(package / "__init__.py"))
+    assert study.studies() == {"one": "Is it so?"}
+    assert study.find("one") == path
+
+
 def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
     path = write(tmp_path, "")
     assert study.find("argon_gas") == ROOT / "models" / "argon_gas.py"

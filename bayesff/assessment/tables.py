@@ -40,31 +40,28 @@ def leave_one_out(tree: xarray.DataTree) -> LeaveOneOut:
     """
     log_likelihood = np.concatenate([draws(tree, "log_likelihood", name) for name in contents(tree)], axis=1)
     efficiency = _relative_efficiency(tree)
-    smoothed = [_smooth(-column, efficiency) for column in log_likelihood.T]
+    smoothed = [_smooth(column, efficiency) for column in log_likelihood.T]
     weights = np.stack([weights - logsumexp(weights) for weights, _ in smoothed], axis=1)
     elpd = logsumexp(weights + log_likelihood, axis=0)
     return LeaveOneOut(elpd, np.array([shape for _, shape in smoothed]), np.exp(weights))
 
 
-def _smooth(log_ratios: np.ndarray, efficiency: float) -> tuple[np.ndarray, float]:
+def _smooth(log_likelihood: np.ndarray, efficiency: float) -> tuple[np.ndarray, float]:
     """Return Pareto-smoothed log weights and the shape of their tail; unsmoothed ones and NaN where there is no tail to fit."""
-    from arviz_stats.base import array_stats
-
+    statistics = _array_statistics()
     try:
         with warnings.catch_warnings():
             # A shape that is large, or that cannot be estimated from a few draws, is reported with the result.
             warnings.simplefilter("ignore")
-            weights, shape = array_stats.psislw(log_ratios, r_eff=efficiency)
+            weights, shape = statistics.psislw(log_likelihood, r_eff=efficiency)
     except ValueError:  # draws that are all the same: a chain that is stuck
-        return log_ratios, float("nan")
+        return -log_likelihood, float("nan")
     return np.asarray(weights), float(shape) if np.isfinite(shape) else float("nan")
 
 
 def _relative_efficiency(tree: xarray.DataTree) -> float:
     """Return the mean effective sample size of the scalars over the number of draws; 1 where that cannot be known."""
-    from arviz_stats.base import array_stats
-
-    posterior = tree["posterior"].to_dataset()
+    statistics, posterior = _array_statistics(), tree["posterior"].to_dataset()
     num_chains, num_draws = posterior.sizes["chain"], posterior.sizes["draw"]
     if num_chains == 1:
         return 1.0
@@ -72,12 +69,18 @@ def _relative_efficiency(tree: xarray.DataTree) -> float:
         v.transpose("chain", "draw", ...).to_numpy().reshape(num_chains, num_draws, -1) for v in posterior.data_vars.values()
     ]
     sizes = [
-        float(array_stats.ess(column, chain_axis=0, draw_axis=1, method="mean"))
+        float(statistics.ess(column, chain_axis=0, draw_axis=1, method="mean"))
         for block in columns
         for column in np.moveaxis(block, 2, 0)
     ]
     finite = [size for size in sizes if np.isfinite(size)]
     return float(np.mean(finite)) / (num_chains * num_draws) if finite else 1.0
+
+
+def _array_statistics() -> Any:
+    from arviz_stats.base.array import array_stats
+
+    return array_stats
 
 
 def pointwise(tree: xarray.DataTree) -> xarray.Dataset:

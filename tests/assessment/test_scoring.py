@@ -55,6 +55,17 @@ def test_few_draws_that_hide_an_influential_datum_are_reported():
     assert int(scores["num_high_pareto_k"].sel(environment="cold gas")) >= 1
 
 
+def test_a_chain_that_is_stuck_is_scored_and_called_unreliable():
+    tree = tree_of(MODEL, num_draws=50)
+    for group in ("posterior", "log_likelihood"):
+        for name in tree[group].data_vars:
+            tree[group][name][:] = tree[group][name][0, 0]
+    table = assessment.pointwise(tree)
+    np.testing.assert_allclose(table["loo_log_predictive_density"], table["log_predictive_density"], rtol=1e-12)
+    assert np.isnan(table["pareto_k"]).all()
+    assert int(assessment.aggregate(table, "environment")["num_high_pareto_k"].sum()) == 25
+
+
 def test_scores_by_environment_add_up(tree, table):
     scores = assessment.scores(tree)
     assert list(scores["environment"].to_numpy()) == list(ENVIRONMENTS)
