@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,13 @@ import typer
 import bayesff
 from bayesff.errors import BayesffError
 
-DONE, WRONG_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 2, 3, 130
+MIN_DRAWS = 50
+"""Draws of a chain at least: fewer have no tail from which percentiles and leave-one-out weights could be taken."""
+
+MIN_CHAINS = 2
+"""A single chain cannot show that it has converged."""
+
+DONE, WRONG_INPUT, NOT_CONVERGED, INTERRUPTED, TERMINATED = 0, 2, 3, 130, 143
 
 # typer has click's class under a name of its own in some versions only.
 _UsageError: Any = typer.BadParameter.__mro__[1]
@@ -25,7 +31,7 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 app = typer.Typer(
     name="bayesff",
     help="Bayesian calibration and transferability of force fields.",
-    epilog="Exit codes: 0 done, 2 wrong input, 3 not converged.",
+    epilog="Exit codes: 0 done, 2 wrong input, 3 not converged, 130 interrupted.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -51,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"{error.format_message().rstrip('.')} (see {command} --help)")
     except BayesffError as error:
         return _refuse(str(error))
-    if code == INTERRUPTED and threading.active_count() > 1:
+    if code in (INTERRUPTED, TERMINATED) and threading.active_count() > 1:
         # A compilation in another thread cannot be interrupted, and Python would wait for it.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -125,7 +131,14 @@ class _Options:
     device: Device
     jobs: int | None
     overwrite: bool
-    command: Sequence[str] = ()
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process is asked to end, which it does as after Ctrl-C: nothing half-written is left behind."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 @app.command(short_help="Run a study and write its report.")
@@ -139,8 +152,8 @@ def run(
         typer.Option(metavar="FOLDER", help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False),
     ] = None,
     seed: Annotated[int, _number("--seed", 0, "Seed: the same one gives the same draws.")] = 1,
-    draws: Annotated[int | None, _number("--draws", 4, "Draws of each chain.  [default: the study's]")] = None,
-    chains: Annotated[int | None, _number("--chains", 1, "Number of chains.  [default: the study's]")] = None,
+    draws: Annotated[int | None, _number("--draws", MIN_DRAWS, "Draws of each chain.  [default: the study's]")] = None,
+    chains: Annotated[int | None, _number("--chains", MIN_CHAINS, "Number of chains.  [default: the study's]")] = None,
     warmup: Annotated[int | None, _number("--warmup", 0, "Steps of each chain before its draws.  [default: the study's]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")] = False,
     device: Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")] = Device.cpu,
@@ -160,13 +173,12 @@ def run(
     numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
     settings = {name: value for name, value in numbers.items() if value is not None}
     options = _Options(settings, seed, quick, device, jobs, overwrite)
-    options = replace(options, command=_command(study, folder, options))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half-written is left behind
+    signal.signal(signal.SIGTERM, _terminate)
     try:
-        converged = _run(path, folder, options)
-    except KeyboardInterrupt:
+        converged = _run(path, folder, options, _command(study, folder, options))
+    except KeyboardInterrupt as stop:
         typer.echo("bayesff: interrupted, nothing was written", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
     raise typer.Exit(DONE if converged else NOT_CONVERGED)
 
 
@@ -179,7 +191,7 @@ def _command(study: str, folder: Path, options: _Options) -> list[str]:
     return words + (["--device", "gpu"] if options.device is Device.gpu else [])
 
 
-def _run(path: Path, folder: Path, options: _Options) -> bool:
+def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) -> bool:
     """Run a study and show its results; return whether all candidates converged."""
     from bayesff.terminal import ProgressDisplay, console, show_results
 
@@ -198,7 +210,7 @@ def _run(path: Path, folder: Path, options: _Options) -> bool:
         trees = running.calibrate(path, study, changes, options.seed, jobs, progress.show)
         provenance = reporting.collect(
             study.problems,
-            command=options.command,
+            command=command,
             options=changes | {"quick": options.quick},
             elapsed=round(time.monotonic() - started, 1),
             folder=path.parent,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -105,7 +106,7 @@ def show_results(where: Console, run: "Run", quick: bool) -> None:
     else:
         where.print("NOT CONVERGED: do not rely on these results, take more draws or warm-up steps.", style="bold red")
         for reason in run.verdict.reasons:
-            where.print(f"  {reason}")
+            where.print(Padding(reason, (0, 0, 0, 2)))
     if quick:
         where.print("This was a quick run: leave out --quick for the study's own number of draws.")
     for sentence in run.verdict.summary:

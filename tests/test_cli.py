@@ -331,18 +331,18 @@ def test_a_run_that_has_not_converged_says_so_first_and_exits_with_3(
 # Interruption -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_an_interrupted_run_exits_with_130_and_leaves_nothing(jobs: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("jobs", "sent", "code"), [(1, signal.SIGTERM, 143), (2, signal.SIGINT, 130)])
+def test_an_interrupted_run_ends_soon_and_leaves_nothing(jobs: int, sent: int, code: int, tmp_path: Path) -> None:
     study = write_study(tmp_path, "Waiting()", "{'one': problem, 'two': problem}", before=WAITING)
     run = in_process_of_its_own("run", str(study), "--output", "out", "--jobs", str(jobs), folder=tmp_path)
     assert run.stderr is not None
     for line in run.stderr:
         if "sampling" in line:
             break
-    os.killpg(run.pid, signal.SIGINT)
+    os.killpg(run.pid, sent) if sent == signal.SIGINT else os.kill(run.pid, sent)
     began = time.monotonic()
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 130
+    assert run.returncode == code
     assert err.splitlines()[-1] == "bayesff: interrupted, nothing was written"
     assert "Traceback" not in err
     assert out == ""
@@ -358,8 +358,8 @@ def test_an_interrupted_run_exits_with_130_and_leaves_nothing(jobs: int, tmp_pat
     [
         (["run", "argon_gaz"], "did you mean argon_gas"),
         (["run", "nowhere/study.py"], "the name of a study or the path of a Python file is needed, found neither"),
-        (["run", "argon_gas", "--draws", "0"], "--draws: at least 4 is needed, found 0: give a larger number"),
-        (["run", "argon_gas", "--chains", "0"], "--chains: at least 1 is needed, found 0"),
+        (["run", "argon_gas", "--draws", "0"], "--draws: at least 50 is needed, found 0: give a larger number"),
+        (["run", "argon_gas", "--chains", "1"], "--chains: at least 2 is needed, found 1"),
         (["run", "argon_gas", "--warmup", "-1"], "--warmup: at least 0 is needed, found -1"),
         (["run", "argon_gas", "--jobs", "0"], "--jobs: at least 1 is needed, found 0"),
         (["run", "argon_gas", "--seed", "4294967296"], "--seed: less than 2^32 is needed, found 4294967296"),

@@ -37,6 +37,7 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         lstrip_blocks=True,
     )
     environment.filters |= {"words": words, "candidate": candidate_text, "solid": solid}
+    environment.filters["discrepancies"] = tables.discrepancy_rows
     shown = {name: _Shown(picture, figures) for name, picture in pictures.items()}
     return environment.get_template("report.html").render(
         verdict=verdict(assessed),

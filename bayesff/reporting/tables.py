@@ -205,3 +205,26 @@ def diagnostic_rows(assessed: Assessed) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def discrepancy_rows(candidate: Candidate) -> list[list[str]]:
+    """Return the discrepancies that the data showed: root mean square over the environment, and the scale that was learnt."""
+    scales, rows = candidate.scales, []
+    if scales is None:
+        return []
+    for index in range(scales.sizes["scale"]):
+        row = scales.isel(scale=index)
+        if row["kind"].item() != "discrepancy":
+            continue
+        unit = str(row["unit"].item())
+        low, high, stated = (float(row[name]) for name in ("found_q05", "found_q95", "uncertainty"))
+        rows.append(
+            [
+                candidate.terms[str(row["term"].item())].quantity.label,
+                str(row["environment"].item()),
+                interval(low, high, unit),
+                f"{significant(low / stated)} to {significant(high / stated)}",
+                interval(float(row["q05"]), float(row["q95"]), unit),
+            ]
+        )
+    return rows

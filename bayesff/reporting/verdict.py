@@ -124,11 +124,7 @@ def form_findings(candidate: Candidate) -> list[str]:
             f"{name}: the model has no discrepancy, and its expectation misses the data by up to {significant(worst)} times "
             "their stated uncertainty, so either the form or the stated uncertainties are wrong."
         ]
-    wrong = [
-        _discrepancy(row, candidate)
-        for row in rows
-        if row["found_q05"] > row["uncertainty"] and row["significance"] > SIGNIFICANT
-    ]
+    wrong = [_discrepancy(row) for row in rows if row["found_q05"] > row["uncertainty"] and row["significance"] > SIGNIFICANT]
     harmless = [row["environment"].item() for row in rows if row["found_q95"] < row["uncertainty"]]
     findings = []
     if wrong:
@@ -148,12 +144,9 @@ def _quoted(labels: list[str]) -> list[str]:
     return [f"“{label}”" for label in dict.fromkeys(labels)]
 
 
-def _discrepancy(row: xarray.Dataset, candidate: Candidate) -> str:
-    low, high, stated = (float(row[name]) for name in ("found_q05", "found_q95", "uncertainty"))
-    label = candidate.terms[str(row["term"].item())].quantity.label
-    span = interval(low, high, str(row["unit"].item()))
-    ratio = f"{significant(low / stated)} to {significant(high / stated)}"
-    return f"“{row['environment'].item()}” ({label} off by {span}, {ratio} times the median stated uncertainty)"
+def _discrepancy(row: xarray.Dataset) -> str:
+    low, high = (significant(float(row[name] / row["uncertainty"])) for name in ("found_q05", "found_q95"))
+    return f"“{row['environment'].item()}” (off by {low} to {high} median stated uncertainties)"
 
 
 def noise_findings(candidate: Candidate) -> list[str]:
@@ -186,5 +179,5 @@ def calibration_finding(candidate: Candidate) -> str:
     )
     if candidate.num_high_pareto_k:
         unreliable = count(candidate.num_high_pareto_k, "datum", "data")
-        text += f"; for {unreliable} the leave-one-out estimate is unreliable (Pareto k above 0.7)"
+        text += f"; for {unreliable} the leave-one-out estimate is unreliable (Pareto k above 0.7 or unknown)"
     return f"{text}."

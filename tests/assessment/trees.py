@@ -79,7 +79,7 @@ def tree_of(
     }
     grid = np.concatenate([np.geomspace(100.0, 230.0, NUM_GRID), np.geomspace(250.0, 600.0, NUM_GRID)])
     curve = (theta @ np.stack([np.ones(2 * NUM_GRID), np.log(grid / 250.0)]))[:1, :100]
-    mistake = shift * (1 + 0.05 * rng.normal(size=(1, 100, 1)))
+    mistake = shift * (1 + 0.05 * rng.normal(size=(*curve.shape[:2], 1)))
     where = np.repeat(["cold gas", "warm gas"], NUM_GRID)
     if effects:
         posterior |= _effects(rng, theta.shape[:2])

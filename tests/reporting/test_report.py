@@ -115,7 +115,7 @@ def test_twins_cannot_be_told_apart(trees):
 def test_the_form_is_called_wrong_where_the_discrepancy_says_so(trees):
     assessed = assess(trees)
     (sentence,) = form_findings(assessed.candidates["lennard_jones"])
-    assert "Lennard-Jones: the functional form is wrong in “cold gas” (second virial coefficient off by 2." in sentence
+    assert "Lennard-Jones: the functional form is wrong in “cold gas” (off by 4." in sentence
     assert "“warm gas”" in sentence
     # A wide scale of a discrepancy that was not found is no reason to call the form wrong.
     (sentence,) = form_findings(assessed.candidates["mie"])

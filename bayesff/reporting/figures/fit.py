@@ -58,9 +58,10 @@ def _picture(assessed: Assessed, term: str) -> Picture:
     caption = (
         f"{contents.quantity.label[:1].upper()}{contents.quantity.label[1:]} along {along}. Above, data and prediction; below, "
         "both with the posterior mean of the potential alone taken away. Dark bands hold 50 %, light bands 90 % of the "
-        "posterior; error bars are one stated standard deviation, before a learnt noise scale or a laboratory's bias. "
-        "Triangles mark data beyond the axis."
+        "posterior; error bars are one stated standard deviation, before a learnt noise scale or a laboratory's bias."
     )
+    if any(line.get_label() == _BEYOND for axes in panels[1] for line in axes.lines):
+        caption += " Triangles mark data beyond the axis."
     if any(axes.get_yscale() == "symlog" for axes in panels[1]):
         caption += " The lower axis is linear about zero and logarithmic further out."
     return Picture(f"fit_{term}", f"Data and fit: {contents.quantity.label}", caption, figure)
