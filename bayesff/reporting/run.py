@@ -13,7 +13,7 @@ from bayesff.errors import OutputError
 from bayesff.reporting.assessed import Assessed, assess
 from bayesff.reporting.metrics import metrics_of
 from bayesff.reporting.report import render
-from bayesff.reporting.store import load_facts, load_posterior, save_posterior
+from bayesff.reporting.store import load_facts, load_posterior, save_posterior, storable_tree
 from bayesff.reporting.tables import ParameterRow, parameter_rows
 from bayesff.reporting.verdict import Verdict, verdict
 from bayesff.reporting.writing import atomic, temporary_folder
@@ -119,11 +119,11 @@ def write_run(
     """
     folder = Path(folder)
     check_output(folder, overwrite)
+    trees = {name: storable_tree(tree) for name, tree in trees.items()}
     with temporary_folder(folder) as made:
         progress("report", 0, 100)
         save_posterior(trees, made / "posterior.nc", study=study, question=question, seed=seed, provenance=provenance)
-        # Read back what was written, so that `rebuild_report` finds the same numbers.
-        assessed, facts = assess(load_posterior(made / "posterior.nc")), load_facts(made / "posterior.nc")
+        assessed, facts = assess(trees), load_facts(made / "posterior.nc")
         progress("report", 20, 100)
         with atomic(made / "metrics.json") as file:
             file.write_text(_json(metrics_of(study, seed, assessed)), encoding="utf-8")

@@ -55,9 +55,9 @@ def save_posterior(
     groups: dict[str, xarray.Dataset] = {}
     for name, tree in trees.items():
         place = "" if name == names[0] else f"candidates/{name}/"
-        groups[place.rstrip("/") or "/"] = xarray.Dataset(attrs=storable(tree.attrs))
-        for group, child in tree.children.items():
-            groups[f"{place}{group}"] = _storable_dataset(child.to_dataset(), group in _SINGLE)
+        tree = storable_tree(tree)
+        groups[place.rstrip("/") or "/"] = xarray.Dataset(attrs=tree.attrs)
+        groups |= {f"{place}{group}": child.to_dataset() for group, child in tree.children.items()}
     ours: dict[str, Any] = {"format": FORMAT, "study": study, "question": question, "potential": names[0], "candidates": names}
     ours |= {"seed": seed, "provenance": dict(provenance or {})}
     root = xarray.DataTree.from_dict(groups)
@@ -74,7 +74,8 @@ def load_posterior(path: str | Path) -> dict[str, xarray.DataTree]:
     OutputError
         If there is no such file, or if it is not one that `save_posterior` wrote.
     """
-    root = _open(path)
+    with _open(path) as opened:
+        root = opened.load()
     names = json.loads(root.attrs["candidates"])
     trees = {}
     for name in names:
@@ -94,10 +95,19 @@ def load_facts(path: str | Path) -> dict[str, Any]:
     OutputError
         As `load_posterior`.
     """
-    attributes = _open(path).attrs
+    with _open(path) as opened:
+        attributes = dict(opened.attrs)
     facts = {key: attributes[key] for key in ("format", "study", "question", "potential")}
     facts["seed"] = None if attributes["seed"] == "null" else int(attributes["seed"])
     return facts | {key: json.loads(attributes[key]) for key in ("candidates", "provenance")}
+
+
+def storable_tree(tree: xarray.DataTree) -> xarray.DataTree:
+    """Return the posterior of one candidate as it comes back from a file: draws of data in single precision, plain attributes."""
+    groups = {group: _storable_dataset(child.to_dataset(), group in _SINGLE) for group, child in tree.children.items()}
+    kept = xarray.DataTree.from_dict(groups)
+    kept.attrs |= storable(tree.attrs)
+    return kept
 
 
 def storable(attributes: Mapping[Any, Any]) -> dict[str, Any]:
@@ -128,11 +138,11 @@ def _open(path: str | Path) -> xarray.DataTree:
     if not path.is_file():
         raise OutputError(f"{path}: there is no such file: give the folder or the posterior.nc of a finished run")
     try:
-        with xarray.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
+        tree = xarray.open_datatree(path, engine="h5netcdf")
     except Exception as error:  # a file of another kind makes a dozen kinds of exception in h5py and xarray
         raise OutputError(f"{path}: the file is not NetCDF that can be read ({error}): run the study again") from None
     if tree.attrs.get("format") != FORMAT:
         found = tree.attrs.get("format", "none")
+        tree.close()
         raise OutputError(f"{path}: the posterior must be of format {FORMAT}, found {found}: run the study again")
     return tree

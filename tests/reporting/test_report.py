@@ -6,6 +6,7 @@ import re
 import pytest
 
 from bayesff import reporting
+from bayesff.inference import diagnose
 from bayesff.reporting.assessed import assess
 from bayesff.reporting.verdict import form_findings, ranking, verdict
 
@@ -120,3 +121,16 @@ def test_the_form_is_called_wrong_where_the_discrepancy_says_so(trees):
     # A wide scale of a discrepancy that was not found is no reason to call the form wrong.
     (sentence,) = form_findings(assessed.candidates["mie"])
     assert "no error of the form beyond the stated uncertainty is seen in “cold gas” and “warm gas”" in sentence
+
+
+def test_parameters_that_differ_between_environments_are_shown_for_each(trees, tmp_path):
+    tree = trees["mie"].copy()
+    posterior, prior = tree["posterior"].to_dataset(), tree["prior"].to_dataset()
+    for name, dataset in (("posterior", posterior), ("prior", prior)):
+        own = dataset["epsilon"].expand_dims(environment=["cold gas", "warm gas", "dimer"], axis=2)
+        tree[name] = dataset.assign(epsilon_environment=own.assign_attrs(dataset["epsilon"].attrs)).drop_vars("epsilon")
+    tree["diagnostics"] = diagnose(tree, {"method": "exact"})
+    written = reporting.write_run("pooled", QUESTION, {"mie": tree}, tmp_path / "out")
+    rows = [(row.name, row.unit) for row in written.parameters["mie"] if row.kind == "potential"]
+    assert rows == [("ε, cold gas", "K"), ("ε, warm gas", "K"), ("ε, dimer", "K"), ("σ", "Å")]
+    assert "With σ = " in verdict(assess({"mie": tree})).summary[1]

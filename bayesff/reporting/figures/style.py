@@ -69,6 +69,9 @@ def new_figure(width: float | int, height: float | int) -> Figure:
 def write(picture: Picture, folder: Path) -> None:
     """Write a figure as SVG and as PNG."""
     with style():
+        # The layout takes longer than the writing: it is worked out once for both files.
+        picture.figure.draw_without_rendering()
+        picture.figure.set_layout_engine("none")
         picture.figure.savefig(folder / f"{picture.name}.svg", metadata={"Date": None})
         picture.figure.savefig(folder / f"{picture.name}.png")
 
