@@ -16,7 +16,7 @@ from bayesff.observables import SecondVirial
 from bayesff.potentials import LennardJones
 
 FALSE_ALARM = 1e-3
-NUM_REPLICATIONS = 200
+NUM_REPLICATIONS = 100
 PRIORS = {
     "epsilon": Prior(dist.LogNormal(np.log(120.0), 0.05), "K"),
     "sigma": Prior(dist.LogNormal(np.log(3.4), 0.02), "angstrom"),
