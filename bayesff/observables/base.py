@@ -72,7 +72,9 @@ class Observable(eqx.Module):
         missing = [name for name in wanted if name not in state]
         if missing:
             raise StateError(f"{place}: the state has no column {missing[0]!r}, it needs {', '.join(wanted)}")
-        columns = {name: jnp.atleast_1d(jnp.asarray(state[name], dtype=float)) for name in wanted}
+        # Numbers stay numbers inside a traced function, so that they can be checked and planned with.
+        with jax.ensure_compile_time_eval():
+            columns = {name: jnp.atleast_1d(jnp.asarray(state[name], dtype=float)) for name in wanted}
         if len({column.shape for column in columns.values()}) > 1:
             shapes = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
             raise StateError(f"{place}: the state columns must have one length, found {shapes}")

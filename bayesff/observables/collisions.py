@@ -25,12 +25,13 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
-from bayesff.observables.turning_points import LARGEST_EXPONENT, Landmarks, Panel, gauss, landmarks, turning_points
+from bayesff.observables.turning_points import LARGEST_EXPONENT, Landmarks, Turns, gauss, landmarks, turning_points
 from bayesff.potentials.base import PairPotential
 from bayesff.potentials.square_well import HardSphere, SquareWell
 from bayesff.potentials.truncation import PlainCut
@@ -122,19 +123,23 @@ def _integrals(
     still = jax.lax.stop_gradient(kt)
     marks = landmarks(potential, still)
     resolutions = (resolution, 3 * resolution // 4) if with_error else (resolution,)
-    panels = turning_points(potential, marks, resolutions)
-    parts = _thermal_average(panels[0], kt, orders, resolution)
+    turns = turning_points(potential, marks, resolutions)
+    parts = _thermal_average(turns[0], kt, orders, resolution)
     values = jnp.sum(parts, axis=0)
     if not with_error:
         return values, jnp.full_like(values, jnp.inf)
     marks = jax.lax.stop_gradient(marks)
-    coarse = _thermal_average(jax.lax.stop_gradient(panels[-1]), still, orders, resolutions[-1])
+    coarse = _thermal_average(_still(turns[-1]), still, orders, resolutions[-1])
     known = jax.lax.stop_gradient(values)
     # The differences change sign between temperatures: panels are not let cancel, and the mean over the temperatures is a floor.
     missed = jnp.sum(jnp.abs(jax.lax.stop_gradient(parts) - coarse), axis=0)
     floor = known * jnp.sqrt(jnp.mean((missed / known) ** 2, axis=1, keepdims=True))
     rounding = 100 * jnp.finfo(values.dtype).eps * jnp.abs(known)
     return values, jnp.maximum(missed, floor) + _neglected(marks, still, orders) + rounding
+
+
+def _still(turns: Turns) -> Turns:
+    return Turns(*jax.lax.stop_gradient(turns[:-1]), turns.ends)
 
 
 def _check(potential: PairPotential, orders: tuple[tuple[int, int], ...], resolution: int) -> None:
@@ -164,7 +169,7 @@ def _steps(potential: PairPotential) -> list[str]:
     return []
 
 
-def _thermal_average(panels: list[Panel], kt: Array, orders: tuple[tuple[int, int], ...], resolution: int) -> Array:
+def _thermal_average(turns: Turns, kt: Array, orders: tuple[tuple[int, int], ...], resolution: int) -> Array:
     """Return what each panel of turning points contributes, over energies that are shared by all of them."""
     still = jax.lax.stop_gradient(kt)
     nodes, weights = gauss(4 * resolution // 3)
@@ -175,18 +180,17 @@ def _thermal_average(panels: list[Panel], kt: Array, orders: tuple[tuple[int, in
     excess, excess_weight = coldest * grown**3, coldest * 3 * grown**2 * (grown + 1) * span * weights
     boltzmann = jnp.exp(-excess / kt[:, None])
 
-    contributions = []
-    for panel in panels:
-        cosine = jnp.cos(_deflection(panel, excess))
-        energy = panel.lowest[:, None] + excess
-        weight = 2 * (panel.radius * panel.weight)[:, None] * excess_weight * (energy - panel.orbit[:, None])
-        depleted = jnp.exp(-panel.lowest / kt[:, None])
-        sums = []
-        for power, moment in orders:
-            averaged = depleted @ (weight * energy**moment * (1 - cosine**power))
-            sums.append(jnp.sum(averaged * boltzmann, axis=1) / (kt ** (moment + 2) * _rigid(power, moment)))
-        contributions.append(jnp.stack(sums))
-    return jnp.stack(contributions)
+    cosine = jnp.cos(_deflection(turns, excess))
+    energy = turns.lowest[:, None] + excess
+    weight = 2 * (turns.radius * turns.weight)[:, None] * excess_weight * (energy - turns.orbit[:, None])
+    ends = np.array(turns.ends)
+    panel = np.arange(len(ends)) == np.searchsorted(ends, np.arange(ends[-1]), side="right")[:, None]
+    depleted = jnp.exp(-turns.lowest / kt[:, None]) * panel.T[:, None, :]
+    sums = []
+    for power, moment in orders:
+        averaged = depleted @ (weight * energy**moment * (1 - cosine**power))
+        sums.append(jnp.sum(averaged * boltzmann, axis=2) / (kt ** (moment + 2) * _rigid(power, moment)))
+    return jnp.stack(sums, axis=1)
 
 
 def _rigid(power: int, moment: int) -> float:
@@ -194,12 +198,12 @@ def _rigid(power: int, moment: int) -> float:
     return math.factorial(moment + 1) * (1 - (1 + (-1) ** power) / (2 * (1 + power)))
 
 
-def _deflection(panel: Panel, excess: Array) -> Array:
+def _deflection(turns: Turns, excess: Array) -> Array:
     """Return the angle of deflection at every turning point and energy above the lowest."""
     # The angles are the leading axis: a sum over it runs along the others in vector registers.
-    inverse = jax.lax.rsqrt(excess + panel.depth.T[:, :, None])
-    integral = jnp.sum(panel.angle_weight.T[:, :, None] * inverse, axis=0)
-    return jnp.pi - 2 * jnp.sqrt((panel.lowest - panel.energy)[:, None] + excess) * integral
+    inverse = jax.lax.rsqrt(excess + turns.depth.T[:, :, None])
+    integral = jnp.sum(turns.angle_weight.T[:, :, None] * inverse, axis=0)
+    return jnp.pi - 2 * jnp.sqrt((turns.lowest - turns.energy)[:, None] + excess) * integral
 
 
 def _neglected(marks: Landmarks, kt: Array, orders: tuple[tuple[int, int], ...]) -> Array:

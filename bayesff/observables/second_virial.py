@@ -1,11 +1,15 @@
 r"""The second virial coefficient, classical and with quantum corrections."""
 
+import math
 from collections.abc import Mapping
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -37,7 +41,9 @@ class SecondVirial(Observable):
 
     The second and third term are the first and second Wigner-Kirkwood correction; ``m`` is the mass of one atom. The
     series is asymptotic: it is of use where the corrections fall with the order, for argon above about 80 K, and it
-    does not exist for a potential with a discontinuity. The numerical error is that of the quadrature.
+    does not exist for a potential with a discontinuity. The numerical error is that of the quadrature; many temperatures
+    that are known numbers (not traced) are interpolated in the logarithm of the temperature, to rounding, and the
+    interpolation's error is added.
 
     Parameters
     ----------
@@ -79,7 +85,14 @@ class SecondVirial(Observable):
     def evaluate(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
-        return self.integrate(potential, *self.integrand(potential, state["temperature"]))
+        temperature = state["temperature"]
+        plan = None if isinstance(temperature, Tracer) else _plan(np.asarray(temperature).tobytes())
+        if plan is None:
+            return self.integrate(potential, *self.integrand(potential, temperature))
+        values, errors = self.integrate(potential, *self.integrand(potential, jnp.asarray(plan.nodes)))
+        known = jax.lax.stop_gradient(values)
+        missed = jnp.sum(jnp.abs(plan.last_coefficients @ known)) + 8 * jnp.finfo(known.dtype).eps * jnp.max(jnp.abs(known))
+        return plan.cardinals @ values, jnp.maximum(errors[plan.colder], errors[plan.colder + 1]) + missed
 
     def integrand(
         self, potential: PairPotential, temperature: Float[Array, " datum"]
@@ -125,6 +138,42 @@ class SecondVirial(Observable):
             bracket = curvature**2 + 2 * (slope / nodes) ** 2 + 10 * beta * slope**3 / (9 * nodes) - 5 * beta**2 * slope**4 / 36
             correction = correction - wavelength**2 * beta**4 / 120 * bracket
         return boltzmann * correction
+
+
+class _Plan(NamedTuple):
+    """Chebyshev interpolation in the logarithm of the temperature.
+
+    ``nodes``, ``cardinals`` (values at the nodes to values between), ``last_coefficients`` (values at the nodes to the last two
+    of the series), ``colder`` (which of the inner nodes is next below).
+    """
+
+    nodes: np.ndarray
+    cardinals: np.ndarray
+    last_coefficients: np.ndarray
+    colder: np.ndarray
+
+
+@lru_cache(maxsize=32)
+def _plan(known: bytes) -> _Plan | None:
+    """Plan an interpolation between fewer temperatures than are asked for, or return ``None`` where it would not pay.
+
+    A virial coefficient is analytic in the logarithm of the temperature within a strip of half width pi/2, where its
+    Boltzmann factors still vanish in the core: the number of nodes that reaches rounding grows with the range.
+    """
+    logarithm = np.log(np.frombuffer(known))
+    low, span = logarithm.min(), np.ptp(logarithm)
+    num_nodes = 12 + math.ceil(7.5 * span)
+    # Over more than a factor of 30 the values differ by so much that rounding of the largest would drown the smallest.
+    if 2 * num_nodes > logarithm.size or not 0 < span < 3.4:
+        return None
+    points = np.polynomial.chebyshev.chebpts1(num_nodes)
+    # At these points the Chebyshev polynomials are orthogonal, and the inverse of their matrix is its scaled transpose.
+    coefficients = np.polynomial.chebyshev.chebvander(points, num_nodes - 1).T * (2 / num_nodes)
+    coefficients[0] /= 2
+    cardinals = np.polynomial.chebyshev.chebvander(2 * (logarithm - low) / span - 1, num_nodes - 1) @ coefficients
+    nodes = low + span * (points + 1) / 2
+    colder = np.clip(np.searchsorted(nodes, logarithm) - 1, 0, num_nodes - 2)
+    return _Plan(np.exp(nodes), cardinals, coefficients[-2:], colder)
 
 
 def bounded(energy: Float[Array, "*node"], temperature: Float[Array, " datum"]) -> Float[Array, "*node"]:

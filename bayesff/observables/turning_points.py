@@ -32,7 +32,7 @@ class Landmarks(NamedTuple):
 
 
 class _Nodes(NamedTuple):
-    """One panel of turning points before the potential is known there; no ``barrier`` is minus infinity."""
+    """Turning points before the potential is known there; no ``barrier`` is minus infinity."""
 
     radius: Array
     weight: Array
@@ -41,8 +41,8 @@ class _Nodes(NamedTuple):
     barrier: Array
 
 
-class Panel(NamedTuple):
-    """One panel of turning points: nodes, weights, energies there, and ``E_0 - g`` with the weights of the angles."""
+class Turns(NamedTuple):
+    """Turning points: radii, weights, energies there, and ``E_0 - g`` with the weights of the angles, panel after panel."""
 
     radius: Array
     weight: Array
@@ -51,6 +51,7 @@ class Panel(NamedTuple):
     lowest: Array
     depth: Array
     angle_weight: Array
+    ends: tuple[int, ...]
 
 
 def landmarks(potential: PairPotential, kt: Array) -> Landmarks:
@@ -129,27 +130,39 @@ def _crowded(num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes**3, 3 * nodes**2 * weights
 
 
-def turning_points(potential: PairPotential, marks: Landmarks, resolutions: tuple[int, ...]) -> list[list[Panel]]:
-    """Return the panels of every resolution; the potential is traced once for all, which keeps compilation short."""
+def turning_points(potential: PairPotential, marks: Landmarks, resolutions: tuple[int, ...]) -> list[Turns]:
+    """Return the turning points of every resolution; the potential is traced once for all, which keeps compilation short."""
     between = [_orbiting_radii(marks, resolution) for resolution in resolutions]
     barriers = _together(lambda r: _barrier(potential, r), [radius for radius, _ in between])
-    nodes = [
-        panel
+    panels = [
+        (_core(marks, resolution), _orbiting(radius, weight, peak, barrier, resolution), _outer(marks, resolution))
         for resolution, (radius, weight), (peak, barrier) in zip(resolutions, between, barriers, strict=True)
-        for panel in (
-            _core(marks, resolution),
-            _orbiting(radius, weight, peak, barrier, resolution),
-            _outer(marks, resolution),
-        )
     ]
-    at_turn = _together(jax.value_and_grad(potential.pair_energy), [panel.radius for panel in nodes])
-    passed = [panel.radius[:, None] / jnp.cos(jnp.maximum(panel.angle, _SMALL_ANGLE)) for panel in nodes]
+    nodes = [_joined(three) for three in panels]
+    ends = [tuple(np.cumsum([panel.radius.size for panel in three]).tolist()) for three in panels]
+    at_turn = _together(jax.value_and_grad(potential.pair_energy), [part.radius for part in nodes])
+    passed = [part.radius[:, None] / jnp.cos(jnp.maximum(part.angle, _SMALL_ANGLE)) for part in nodes]
     on_the_way = _together(potential.pair_energy, passed)
-    panels = [_panel(*known) for known in zip(nodes, at_turn, on_the_way, strict=True)]
-    return [panels[start : start + 3] for start in range(0, len(panels), 3)]
+    return [_turns(*known) for known in zip(nodes, at_turn, on_the_way, ends, strict=True)]
 
 
-def _panel(nodes: _Nodes, at_turn: tuple[Array, Array], on_the_way: Array) -> Panel:
+def _joined(panels: tuple[_Nodes, ...]) -> _Nodes:
+    """Lay panels end to end, which makes one program of three; angles that a panel lacks get no weight."""
+    most = max(panel.angle.shape[1] for panel in panels)
+
+    def padded(angles: Array, value: float) -> Array:
+        return jnp.pad(angles, ((0, 0), (0, most - angles.shape[1])), constant_values=value)
+
+    return _Nodes(
+        radius=jnp.concatenate([panel.radius for panel in panels]),
+        weight=jnp.concatenate([panel.weight for panel in panels]),
+        angle=jnp.concatenate([padded(panel.angle, np.pi / 4) for panel in panels]),
+        angle_weight=jnp.concatenate([padded(panel.angle_weight, 0.0) for panel in panels]),
+        barrier=jnp.concatenate([panel.barrier for panel in panels]),
+    )
+
+
+def _turns(nodes: _Nodes, at_turn: tuple[Array, Array], on_the_way: Array, ends: tuple[int, ...]) -> Turns:
     energy, slope = at_turn
     orbit = energy + nodes.radius * slope / 2
     sine = jnp.sin(jnp.maximum(nodes.angle, _SMALL_ANGLE))
@@ -160,7 +173,7 @@ def _panel(nodes: _Nodes, at_turn: tuple[Array, Array], on_the_way: Array) -> Pa
     # Chosen by index: the derivative of a maximum compares numbers, which a compiler may compute twice with unequal rounding.
     candidates = jnp.concatenate([floors, g], axis=1)
     lowest = jnp.take_along_axis(candidates, jnp.argmax(candidates, axis=1)[:, None], axis=1)[:, 0]
-    return Panel(nodes.radius, nodes.weight, energy, orbit, lowest, lowest[:, None] - g, nodes.angle_weight)
+    return Turns(nodes.radius, nodes.weight, energy, orbit, lowest, lowest[:, None] - g, nodes.angle_weight, ends)
 
 
 def _together(function: Callable[[Array], Any], arrays: list[Array]) -> list[Any]:
