@@ -109,10 +109,9 @@ def run_nuts(problem: CalibrationProblem, num_draws: int = 4000) -> tuple[float,
     for _ in range(2):
         began = time.perf_counter()
         if not seconds:
-            find = jax.jit(lambda key: find_mode(target, key))
-            chains = method.compile(target)
-        mode = jax.block_until_ready(find(jax.random.key(1)))
-        sample = jax.block_until_ready(method.sample_from(target, mode, jax.random.key(2), chains=chains))
+            compiled = method.compile(target)
+        mode = find_mode(target, jax.random.key(1), compiled.energies)
+        sample = jax.block_until_ready(method.sample_from(target, mode, jax.random.key(2), compiled=compiled))
         seconds.append(time.perf_counter() - began)
     return slowest(np.asarray(sample.draws)), seconds[0], seconds[1]
 

@@ -16,6 +16,8 @@ from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, 
 jax.config.update("jax_enable_x64", True)
 
 MOLAR_MASS = 39.948  # g/mol
+# A form with two or three parameters is never exact: the sizes of the discrepancies have priors away from zero, within a factor
+# of four of 2 cm^3/mol, 7 K and 0.2 uPa*s.
 smooth = Prior(dist.LogNormal(-0.7, 0.5))  # correlation length on a logarithmic scale: about a factor of 1.6 in the state
 
 virial = Term(
@@ -26,7 +28,7 @@ virial = Term(
     noise=GaussianNoise(noise_scale=Prior(dist.LogNormal(0.0, 0.5))),
     effects=[
         GroupBias("laboratory", scale=Prior(dist.HalfNormal(2.0), "cm^3/mol")),
-        Discrepancy("temperature", scale=Prior(dist.HalfNormal(3.0), "cm^3/mol"), length=smooth),
+        Discrepancy("temperature", scale=Prior(dist.LogNormal(0.7, 0.7), "cm^3/mol"), length=smooth),
     ],
 )
 # The wall above 3.3 angstrom and the well: what a gas below 1000 K explores.
@@ -34,13 +36,15 @@ dimer = Term(
     bff.datasets.load("argon_dimer_curve").between("separation", 3.3, 8.0),
     bff.observables.DimerEnergy(),
     effects=[
-        Discrepancy("separation", scale=Prior(dist.HalfNormal(30.0), "K"), length=Prior(dist.LogNormal(-1.9, 0.3)), num_nodes=10)
+        Discrepancy(
+            "separation", scale=Prior(dist.LogNormal(2.0, 0.7), "K"), length=Prior(dist.LogNormal(-1.9, 0.3)), num_nodes=10
+        )
     ],
 )
 viscosity = Term(
     bff.datasets.load("argon_viscosity"),
     bff.observables.DiluteViscosity(molar_mass=MOLAR_MASS),
-    effects=[Discrepancy("temperature", scale=Prior(dist.HalfNormal(0.5), "uPa*s"), length=smooth)],
+    effects=[Discrepancy("temperature", scale=Prior(dist.LogNormal(-1.6, 0.7), "uPa*s"), length=smooth)],
 )
 depth = Prior(dist.LogNormal(4.85, 0.2), "K")
 study = bff.Study(
@@ -71,6 +75,8 @@ study = bff.Study(
             [dimer, virial, viscosity],
         ),
     },
+    # The sizes of discrepancy and potential trade off along curved valleys, which take smaller steps.
+    sampler=bff.inference.NUTS(target_accept_prob=0.95),
 )
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ References
 S. Talts et al. (2018), arXiv:1804.06788; M. Modrak et al., Bayesian Anal. 20, 461 (2025), doi:10.1214/23-BA1404
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ from scipy.stats import chisquare
 from threadpoolctl import threadpool_limits
 
 from bayesff.calibration import CalibrationProblem, Latents
-from bayesff.inference import NUTS, Target, find_mode
+from bayesff.inference import NUTS, Mode, Target, find_modes
 
 
 def simulate_ranks(
@@ -102,25 +103,22 @@ def _simulate(target: Target, truths: Float[Array, "replication dim"], key: PRNG
             found[name] = likelihood.replicate(key_noise, causes)
         return found
 
-    return target.at_draws(at, truths, jax.random.split(key, len(truths)))
+    return jax.tree.map(jnp.asarray, target.at_draws(at)(truths, jax.random.split(key, len(truths))))
 
 
 def _fit(target: Target, observed: dict[str, Array], sampler: NUTS, key: PRNGKeyArray) -> tuple[Array, Array]:
     """Return draws (replication, draw, dim) and their log likelihoods, one chain a replication."""
-    start, step = sampler.kernel(target)
-    num_replications = len(next(iter(observed.values())))
+    sampler = replace(sampler, num_chains=1)
+    compiled = sampler.compile(target)
+    key_mode, key_chains = jax.random.split(key)
+    modes = find_modes(target, key_mode, observed, compiled.energies)
+    keys = jax.random.split(key_chains, len(modes.location))
+    states = sampler.start(compiled, modes, observed, keys)
+    num_steps = sampler.num_warmup + sampler.num_draws
 
-    def fit(observed: dict[str, Array], key: PRNGKeyArray) -> tuple[Array, Array]:
-        key_mode, key_start, key_chain = jax.random.split(key, 3)
-        mode = find_mode(target, key_mode, observed)
-        state = start(mode, observed, jax.random.normal(key_start, (target.size,)), key_chain)
-
-        def body(state: Any, _: None) -> tuple[Any, Array]:
-            state, drawn = step(mode, observed, state)
-            return state, drawn["z"]
-
-        _, z = jax.lax.scan(body, state, None, length=sampler.num_warmup + sampler.num_draws)
-        z = z[sampler.num_warmup :]
+    def fit(mode: Mode, observed: dict[str, Array], state: Any) -> tuple[Array, Array]:
+        _, drawn = compiled.advance(mode, observed, state, num_steps)
+        z = drawn["z"][sampler.num_warmup :, 0]
         return z, jax.lax.map(lambda one: target.log_parts(one, observed)[1], z)
 
-    return jax.jit(jax.vmap(fit))(observed, jax.random.split(key, num_replications))
+    return jax.jit(jax.vmap(fit))(modes, observed, states)

@@ -50,7 +50,7 @@ class Laplace(Method):
     def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         key_mode, key = jax.random.split(key)
         progress("mode", 0, 1)
-        mode = jax.jit(lambda key: find_mode(target, key))(key_mode)
+        mode = find_mode(target, key_mode)
         progress("mode", 1, 1)
         return self.sample_from(target, mode, key)
 

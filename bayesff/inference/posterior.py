@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import arviz_base
@@ -62,22 +63,26 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
         Called as ``progress(stage, done, total)``.
     """
     problem = target.problem
-    key_posterior, key_prior, key_curve = jax.random.split(key, 3)
+    key_draws, key_prior = jax.random.split(key)
     shape = sample.draws.shape[:2]
     flat = sample.draws.reshape(-1, target.size)
-    progress("predictions", 0, 3)
-    groups = _posterior(target, flat, key_posterior)
-    groups = {name: {k: v.reshape(shape + v.shape[1:]) for k, v in group.items()} for name, group in groups.items()}
-    progress("predictions", 1, 3)
-    prior = _prior(target, key_prior)
-    groups |= {name: {k: v[None] for k, v in group.items()} for name, group in prior.items()}
-    progress("predictions", 2, 3)
-    curves = _curves(target, flat, key_curve)
-    progress("predictions", 3, 3)
+    draws = target.sample_prior(key_prior, NUM_PRIOR_DRAWS)
+    every = jnp.concatenate([flat, draws])
+    is_prior = jnp.arange(len(every)) >= len(flat)
+    found = target.at_draws(partial(_at_draw, target, _grids(target)))(
+        every, jax.random.split(key_draws, len(every)), is_prior, progress=partial(progress, "predictions")
+    )
+    groups: dict[str, dict[str, Any]] = {
+        name: {k: v[: len(flat)].reshape(shape + v.shape[1:]) for k, v in found[name].items()}
+        for name in ("posterior", "posterior_predictive", "log_likelihood")
+    }
+    groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
+    groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
     if sample.statistics:
         groups["sample_stats"] = {name: np.asarray(value) for name, value in sample.statistics.items()}
     groups["observed_data"] = {name: term.values for name, term in problem.terms.items()}
     groups["constant_data"] = _constant_data(target)
+    curves = _curves(target, {name: value[: len(flat)] for name, value in found["predictions"].items()})
     tree = arviz_base.from_dict(
         groups | curves,
         coords=_coordinates(target),
@@ -101,25 +106,38 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
     return tree
 
 
-def _posterior(target: Target, flat: Array, key: PRNGKeyArray) -> dict[str, dict[str, np.ndarray]]:
-    """Return posterior, predictive and pointwise log-likelihood arrays, each with draws first."""
+def _at_draw(
+    target: Target, grids: dict[str, Points], latents: Latents, sites: dict[str, Array], key: PRNGKeyArray, is_prior: Array
+) -> dict[str, dict[str, Array]]:
+    """Return everything that is computed at a draw: of the posterior, or of the prior, where the causes do not know the data."""
     problem = target.problem
-
-    def at(latents: Latents, sites: dict[str, Array], key: Array) -> dict[str, dict[str, Array]]:
-        posterior, predictive, log_likelihood = dict(sites), {}, {}
-        for index, (name, term) in enumerate(problem.terms.items()):
-            likelihood, values = problem.likelihood(latents, term), target.observed[name]
-            key_causes, key_noise, key_left_out = jax.random.split(jax.random.fold_in(key, index), 3)
-            causes = likelihood.sample_causes(key_causes, values)
-            predictive[name] = likelihood.replicate(key_noise, causes)
-            predictive[f"{name}_left_out"] = likelihood.left_out(values).sample(key_left_out)
-            predictive[f"{name}_mean"] = problem.predict(latents.parameters, term.observable, problem.points[name]).mean
-            predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
-            log_likelihood[name] = likelihood.log_likelihood(values)
-            posterior |= _biases(target, term, latents, causes)
-        return {"posterior": posterior, "posterior_predictive": predictive, "log_likelihood": log_likelihood}
-
-    return jax.tree.map(np.asarray, target.at_draws(at, flat, jax.random.split(key, len(flat))))
+    posterior, predictive, log_likelihood, curves = dict(sites), {}, {}, {}
+    for index, (name, term) in enumerate(problem.terms.items()):
+        likelihood, values, errors = problem.likelihood(latents, term), target.observed[name], latents.errors[name]
+        keys = jax.random.split(jax.random.fold_in(key, index), 5)
+        causes = likelihood.sample_causes(keys[0], values)
+        causes = jnp.where(is_prior, jax.random.normal(keys[1], causes.shape), causes)
+        predictive[name] = likelihood.replicate(keys[2], causes)
+        predictive[f"{name}_left_out"] = likelihood.left_out(values).sample(keys[3])
+        predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
+        sampled = errors.causes
+        shared = 0.0 if sampled is None else problem.effects(term, errors.scales, problem.points[name]).factor @ sampled
+        predictive[f"{name}_mean"] = likelihood.mean - shared
+        log_likelihood[name] = likelihood.log_likelihood(values)
+        posterior |= _biases(target, term, latents, causes)
+        if name in grids:
+            causes = causes if sampled is None else sampled
+            effects = problem.effects(term, errors.scales, grids[name])
+            mean = problem.predict(latents.parameters, term.observable, grids[name]).mean
+            rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
+            curves[f"{name}_mean"] = mean
+            curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
+    return {
+        "posterior": posterior,
+        "posterior_predictive": predictive,
+        "log_likelihood": log_likelihood,
+        "predictions": curves,
+    }
 
 
 def _biases(target: Target, term: Term, latents: Latents, causes: Array) -> dict[str, Array]:
@@ -132,23 +150,6 @@ def _biases(target: Target, term: Term, latents: Latents, causes: Array) -> dict
             found[f"{term.name}_{effect.group}_bias"] = scales["scale"] * sampled[first : first + num_columns]
         first += num_columns
     return found
-
-
-def _prior(target: Target, key: PRNGKeyArray) -> dict[str, dict[str, np.ndarray]]:
-    problem = target.problem
-    key_draws, key_data = jax.random.split(key)
-
-    def at(latents: Latents, sites: dict[str, Array], key: Array) -> dict[str, dict[str, Array]]:
-        predictive = {}
-        for index, (name, term) in enumerate(problem.terms.items()):
-            likelihood = problem.likelihood(latents, term)
-            key_causes, key_noise = jax.random.split(jax.random.fold_in(key, index))
-            causes = jax.random.normal(key_causes, likelihood.covariance.factor.shape[1:])
-            predictive[name] = likelihood.replicate(key_noise, causes)
-        return {"prior": sites, "prior_predictive": predictive}
-
-    draws = target.sample_prior(key_draws, NUM_PRIOR_DRAWS)
-    return jax.tree.map(np.asarray, target.at_draws(at, draws, jax.random.split(key_data, NUM_PRIOR_DRAWS)))
 
 
 def _grids(target: Target) -> dict[str, Points]:
@@ -173,32 +174,15 @@ def _grids(target: Target) -> dict[str, Points]:
     return found
 
 
-def _curves(target: Target, flat: Array, key: PRNGKeyArray) -> dict[str, dict[str, np.ndarray]]:
-    """Return, on the grids, the potential's prediction and the same with the discrepancy that the data showed."""
-    problem, grids = target.problem, _grids(target)
-    if not grids:
+def _curves(target: Target, curves: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Return the groups of the predictions on the grids; bands need fewer draws than parameters do."""
+    if not curves:
         return {}
-    flat = flat[np.linspace(0, len(flat) - 1, min(NUM_CURVE_DRAWS, len(flat))).astype(int)]
-
-    def at(latents: Latents, sites: dict[str, Array], key: Array) -> dict[str, Array]:
-        found = {}
-        for index, (name, grid) in enumerate(grids.items()):
-            term, errors = problem.terms[name], latents.errors[name]
-            mean = problem.predict(latents.parameters, term.observable, grid).mean
-            key_causes, key_rest = jax.random.split(jax.random.fold_in(key, index))
-            causes = errors.causes
-            if causes is None:
-                causes = problem.likelihood(latents, term).sample_causes(key_causes, target.observed[name])
-            effects = problem.effects(term, errors.scales, grid)
-            rest = jnp.sqrt(effects.diagonal) * jax.random.normal(key_rest, mean.shape)
-            found[f"{name}_mean"] = mean
-            found[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
-        return found
-
-    curves = jax.tree.map(np.asarray, target.at_draws(at, flat, jax.random.split(key, len(flat))))
+    num_draws = len(next(iter(curves.values())))
+    kept = np.linspace(0, num_draws - 1, min(NUM_CURVE_DRAWS, num_draws)).astype(int)
     return {
-        "predictions": {name: curve[None] for name, curve in curves.items()},
-        "predictions_constant_data": {k: v for name, grid in grids.items() for k, v in _columns(name, grid).items()},
+        "predictions": {name: curve[None, kept] for name, curve in curves.items()},
+        "predictions_constant_data": {k: v for name, grid in _grids(target).items() for k, v in _columns(name, grid).items()},
     }
 
 

@@ -17,6 +17,9 @@ from bayesff.errors import ParameterError
 
 Observed = Mapping[str, Any]
 
+BATCH = 64
+"""Draws at which a function is evaluated at once."""
+
 
 class Target:
     """The posterior of a calibration problem in unconstrained coordinates.
@@ -90,8 +93,12 @@ class Target:
 
         return jax.vmap(one)(jax.random.split(key, num_draws))
 
-    def at_draws(self, function: Callable[..., Any], draws: Float[Array, "draw dim"], *others: Array) -> Any:
-        """Apply ``function(latents, sites, *other)`` at every draw; ``sites`` includes deterministic ones."""
+    def at_draws(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the map of ``function(latents, sites, *other)`` over draws, compiled once however many draws there are.
+
+        It takes the draws, whatever else has a row a draw, and optionally ``progress(done, total)``; it gives NumPy arrays with
+        the draws first. ``sites`` includes deterministic ones.
+        """
 
         def one(z: Array, *other: Array) -> Any:
             model = handlers.substitute(handlers.seed(self.problem.sample, jax.random.key(0)), data=self.constrain(z))
@@ -100,7 +107,22 @@ class Target:
             sites = {n: s["value"] for n, s in trace.items() if s["type"] in ("sample", "deterministic")}
             return function(latents, sites, *other)
 
-        return jax.jit(lambda draws, *others: jax.lax.map(lambda row: one(*row), (draws, *others), batch_size=64))(draws, *others)
+        batch = jax.jit(jax.vmap(one))
+
+        def over(draws: Float[Array, "draw dim"], *others: Array, progress: Callable[[int, int], None] = _silent) -> Any:
+            parts = []
+            for first in range(0, len(draws), BATCH):
+                progress(first, len(draws))
+                rows = jnp.minimum(jnp.arange(first, first + BATCH), len(draws) - 1)
+                parts.append(jax.tree.map(np.asarray, batch(*(column[rows] for column in (draws, *others)))))
+            progress(len(draws), len(draws))
+            return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(draws)], *parts)
+
+        return over
+
+
+def _silent(done: int, total: int) -> None:
+    """Show no progress."""
 
 
 def to_numpy(tree: Any) -> Any:

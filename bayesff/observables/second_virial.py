@@ -91,8 +91,10 @@ class SecondVirial(Observable):
             return self.integrate(potential, *self.integrand(potential, temperature))
         values, errors = self.integrate(potential, *self.integrand(potential, jnp.asarray(plan.nodes)))
         known = jax.lax.stop_gradient(values)
-        missed = jnp.sum(jnp.abs(plan.last_coefficients @ known)) + 8 * jnp.finfo(known.dtype).eps * jnp.max(jnp.abs(known))
-        return plan.cardinals @ values, jnp.maximum(errors[plan.colder], errors[plan.colder + 1]) + missed
+        missed = jnp.sum(jnp.abs(jnp.asarray(plan.last_coefficients) @ known)) + 8 * jnp.finfo(known.dtype).eps * jnp.max(
+            jnp.abs(known)
+        )
+        return jnp.asarray(plan.cardinals) @ values, jnp.maximum(errors[plan.colder], errors[plan.colder + 1]) + missed
 
     def integrand(
         self, potential: PairPotential, temperature: Float[Array, " datum"]

@@ -330,3 +330,23 @@ def test_state_is_checked():
 def test_single_precision_is_refused():
     with jax.enable_x64(False), pytest.raises(PrecisionError, match=r"add jax\.config\.update"):
         SecondVirial().predict(LENNARD_JONES, {"temperature": 100.0})
+
+
+def test_many_temperatures_are_interpolated_to_rounding():
+    """Above some sixty known temperatures the integral is done at fewer of them; traced ones are done one by one."""
+    temperature = np.geomspace(75.0, 1223.0, 260)
+    observable, lj = SecondVirial(quantum_order=1, molar_mass=39.948), bp.LennardJones(epsilon=0.996, sigma=3.405)
+    interpolated = observable.predict(lj, {"temperature": temperature})
+    direct = jax.jit(lambda temperature: observable.predict(lj, {"temperature": temperature}))(temperature)
+    np.testing.assert_allclose(interpolated.mean, direct.mean, rtol=1e-12, atol=1e-10)
+    ratio = np.sqrt(np.asarray(interpolated.covariance.variance / direct.covariance.variance))
+    assert ratio.min() > 0.5
+    assert ratio.max() < 10
+
+    def slope(temperature):
+        return jax.grad(
+            lambda sigma: jnp.sum(observable.predict(bp.LennardJones(0.996, sigma), {"temperature": temperature}).mean)
+        )
+
+    known = jax.jit(lambda: slope(temperature)(3.405))()
+    np.testing.assert_allclose(known, jax.jit(lambda t: slope(t)(3.405))(temperature), rtol=1e-12)
