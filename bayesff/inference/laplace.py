@@ -15,8 +15,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
-from bayesff.inference.posterior import Progress, Sample, silent
-from bayesff.inference.target import Target
+from bayesff.inference.posterior import Progress, Sample
+from bayesff.inference.target import Target, silent
 
 MAX_PARETO_K = 0.7
 

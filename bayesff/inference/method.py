@@ -8,8 +8,8 @@ from jaxtyping import PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from bayesff.calibration import CalibrationProblem
-from bayesff.inference.posterior import Progress, Sample, assemble, silent
-from bayesff.inference.target import Target
+from bayesff.inference.posterior import Progress, Sample, assemble
+from bayesff.inference.target import Target, silent
 
 
 class Method(ABC):

@@ -13,8 +13,8 @@ from numpyro.infer.util import ParamInfo
 
 from bayesff.inference.method import Method
 from bayesff.inference.mode import Energies, Mode, compile_energies, find_mode, num_points
-from bayesff.inference.posterior import Progress, Sample, silent
-from bayesff.inference.target import Observed, Target
+from bayesff.inference.posterior import Progress, Sample
+from bayesff.inference.target import Observed, Target, silent
 
 
 class Compiled(NamedTuple):

@@ -16,17 +16,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
 from bayesff.inference.diagnostics import diagnose
-from bayesff.inference.target import Target
+from bayesff.inference.target import Target, silent
 
 Progress = Callable[[str, int, int], None]
 
 NUM_PRIOR_DRAWS = 500
 NUM_CURVE_DRAWS = 400
 NUM_GRID_POINTS = 60
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff.inference.laplace import verdict
 from bayesff.inference.method import Method
-from bayesff.inference.posterior import Progress, Sample, silent
-from bayesff.inference.target import Target
+from bayesff.inference.posterior import Progress, Sample
+from bayesff.inference.target import Target, silent
 
 MIN_ACCEPTANCE = 0.3
 MAX_LOG_Z_SD = 0.5

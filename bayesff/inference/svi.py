@@ -20,8 +20,8 @@ from numpyro.infer import Trace_ELBO
 from bayesff.inference.laplace import check_importance, deal, verdict
 from bayesff.inference.method import Method
 from bayesff.inference.mode import Mode, find_mode
-from bayesff.inference.posterior import Progress, Sample, silent
-from bayesff.inference.target import Target
+from bayesff.inference.posterior import Progress, Sample
+from bayesff.inference.target import Target, silent
 
 NUM_CHUNKS = 20
 MAX_RISE = 0.1

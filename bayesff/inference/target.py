@@ -109,7 +109,7 @@ class Target:
 
         batch = jax.jit(jax.vmap(one))
 
-        def over(draws: Float[Array, "draw dim"], *others: Array, progress: Callable[[int, int], None] = _silent) -> Any:
+        def over(draws: Float[Array, "draw dim"], *others: Array, progress: Callable[[int, int], None] = silent) -> Any:
             parts = []
             for first in range(0, len(draws), BATCH):
                 progress(first, len(draws))
@@ -121,7 +121,7 @@ class Target:
         return over
 
 
-def _silent(done: int, total: int) -> None:
+def silent(*_: object) -> None:
     """Show no progress."""
 
 
