@@ -11,8 +11,9 @@ determinant costs :math:`n m^2` for ``m`` columns instead of :math:`n^3`.
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.scipy.linalg import cho_factor, cho_solve
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 class Covariance(eqx.Module):
@@ -49,6 +50,10 @@ class Covariance(eqx.Module):
     def __add__(self, other: "Covariance") -> "Covariance":
         return Covariance(self.diagonal + other.diagonal, jnp.concatenate([self.factor, other.factor], axis=1))
 
+    def __getitem__(self, rows: slice | Int[ArrayLike, " row"]) -> "Covariance":
+        """Return the covariance of some of the data."""
+        return Covariance(self.diagonal[rows], self.factor[rows])
+
     @property
     def variance(self) -> Float[Array, " datum"]:
         """The marginal variance of each datum."""
@@ -73,3 +78,12 @@ class Covariance(eqx.Module):
     def scale(self, factor: Float[Array, ""]) -> "Covariance":
         """Return the covariance when every standard deviation is multiplied by the factor."""
         return Covariance(self.diagonal * factor**2, self.factor * factor)
+
+    def solve(self, right: Float[Array, "datum column"]) -> Float[Array, "datum column"]:
+        """Return the inverse of the covariance times a matrix (Woodbury's identity)."""
+        scaled = right / self.diagonal[:, None]
+        if self.factor.shape[1] == 0:
+            return scaled
+        weighed = self.factor / self.diagonal[:, None]
+        capacitance = jnp.eye(self.factor.shape[1]) + self.factor.T @ weighed
+        return scaled - weighed @ cho_solve(cho_factor(capacitance, lower=True), self.factor.T @ scaled)

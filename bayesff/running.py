@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Report = Callable[[str, str, int, int], None]
 """Called as ``report(candidate, stage, done, total)`` while a study runs."""
 
-QUICK = {"num_warmup": 300, "num_draws": 700, "num_particles": 500}
+QUICK = {"num_warmup": 200, "num_draws": 600, "num_particles": 500}
 """Upper limits of a sampler's settings in a quick run."""
 
 

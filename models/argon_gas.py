@@ -43,7 +43,7 @@ dimer = Term(
 )
 viscosity = Term(
     bff.datasets.load("argon_viscosity"),
-    bff.observables.DiluteViscosity(molar_mass=MOLAR_MASS),
+    bff.observables.DiluteViscosity(molar_mass=MOLAR_MASS, resolution=20),
     effects=[Discrepancy("temperature", scale=Prior(dist.LogNormal(-1.6, 0.7), "uPa*s"), length=smooth)],
 )
 depth = Prior(dist.LogNormal(4.85, 0.2), "K")
@@ -75,8 +75,6 @@ study = bff.Study(
             [dimer, virial, viscosity],
         ),
     },
-    # The sizes of discrepancy and potential trade off along curved valleys, which take smaller steps.
-    sampler=bff.inference.NUTS(target_accept_prob=0.95),
 )
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from scipy.stats import chisquare
 from threadpoolctl import threadpool_limits
 
 from bayesff.calibration import CalibrationProblem, Latents
-from bayesff.inference import NUTS, Mode, Target, find_modes
+from bayesff.inference import NUTS, Coordinates, Target, find_modes
 
 
 def simulate_ranks(
@@ -113,12 +113,13 @@ def _fit(target: Target, observed: dict[str, Array], sampler: NUTS, key: PRNGKey
     key_mode, key_chains = jax.random.split(key)
     modes = find_modes(target, key_mode, observed, compiled.energies)
     keys = jax.random.split(key_chains, len(modes.location))
-    states = sampler.start(compiled, modes, observed, keys)
+    coordinates = compiled.coordinates(modes, observed)
+    states = sampler.start(compiled, coordinates, observed, keys)
     num_steps = sampler.num_warmup + sampler.num_draws
 
-    def fit(mode: Mode, observed: dict[str, Array], state: Any) -> tuple[Array, Array]:
-        _, drawn = compiled.advance(mode, observed, state, num_steps)
+    def fit(coordinates: Coordinates, observed: dict[str, Array], state: Any) -> tuple[Array, Array]:
+        _, drawn = compiled.advance(coordinates, observed, state, num_steps)
         z = drawn["z"][sampler.num_warmup :, 0]
         return z, jax.lax.map(lambda one: target.log_parts(one, observed)[1], z)
 
-    return jax.jit(jax.vmap(fit))(modes, observed, states)
+    return jax.jit(jax.vmap(fit))(coordinates, observed, states)

@@ -10,7 +10,7 @@ that the numerical covariance of the prediction is always added.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,15 @@ class Points:
     def num_points(self) -> int:
         """Number of points."""
         return len(self.environment)
+
+    def followed_by(self, grid: "Points") -> "Points":
+        """Return these points and those of a grid, which has no groups."""
+        return replace(
+            self,
+            state={name: np.concatenate([column, grid.state[name]]) for name, column in self.state.items()},
+            groups={},
+            environment=np.concatenate([self.environment, grid.environment]),
+        )
 
 
 @dataclass(frozen=True)

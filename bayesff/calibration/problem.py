@@ -179,18 +179,17 @@ class CalibrationProblem:
             order.append(rows)
         mean = jnp.concatenate([block.mean for block in blocks])
         covariance = Covariance.concatenate([block.covariance for block in blocks])
-        back = np.argsort(np.concatenate(order))
-        return Prediction(mean[back], Covariance(covariance.diagonal[back], covariance.factor[back]))
+        return Prediction(mean, covariance)[np.argsort(np.concatenate(order))]
 
     @staticmethod
     def parameters_in(parameters: Mapping[str, Array], environment: int) -> dict[str, Array]:
         """Return the parameters of one environment."""
         return {name: value if jnp.ndim(value) == 0 else value[environment] for name, value in parameters.items()}
 
-    def likelihood(self, latents: Latents, term: Term) -> Likelihood:
-        """Return the distribution of the data of one term given everything unknown."""
+    def likelihood(self, latents: Latents, term: Term, prediction: Prediction | None = None) -> Likelihood:
+        """Return the distribution of the data of one term given everything unknown; ``prediction`` if it is known already."""
         points, errors = self.points[term.name], latents.errors[term.name]
-        prediction = self.predict(latents.parameters, term.observable, points)
+        prediction = self.predict(latents.parameters, term.observable, points) if prediction is None else prediction
         effects = self.effects(term, errors.scales, points)
         measured = term.measurement_covariance().scale(errors.noise_scale)
         if errors.degrees_of_freedom is None:
@@ -234,6 +233,11 @@ class CalibrationProblem:
             for effect in term.effects:
                 found |= effect.units(self.points[name])
         return found
+
+    @property
+    def location_sites(self) -> frozenset[str]:
+        """Return the names that sites may have which say where predictions lie; all others say how far they spread or err."""
+        return frozenset(f"{name}{suffix}" for name in self.priors for suffix in ("", "_environment", "_offset"))
 
     @property
     def site_dims(self) -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """Inference: from a calibration problem to its posterior."""
 
+from bayesff.inference.coordinates import Coordinates
 from bayesff.inference.diagnostics import diagnose
 from bayesff.inference.laplace import Laplace
 from bayesff.inference.mode import Mode, find_mode, find_modes
@@ -9,4 +10,17 @@ from bayesff.inference.smc import SMC
 from bayesff.inference.svi import SVI
 from bayesff.inference.target import Target
 
-__all__ = ["NUTS", "SMC", "SVI", "Laplace", "Mode", "Sample", "Target", "assemble", "diagnose", "find_mode", "find_modes"]
+__all__ = [
+    "NUTS",
+    "SMC",
+    "SVI",
+    "Coordinates",
+    "Laplace",
+    "Mode",
+    "Sample",
+    "Target",
+    "assemble",
+    "diagnose",
+    "find_mode",
+    "find_modes",
+]

@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from bayesff.inference.target import Observed, Target
+from bayesff.inference.target import Observed, Target, seldom_run
+from bayesff.observables import Prediction
 
 NUM_STARTS = 2
 MAX_STEPS = 100
 
-Energies = Callable[[Float[Array, "problem point dim"], Observed], tuple[Array, Array]]
-"""Negative log density and its gradient at the same number of points of each of several problems."""
+Energies = Callable[[Float[Array, "problem point dim"], Observed], tuple[Array, Array, dict[str, Prediction]]]
+"""Negative log density, its gradient and predictions by term at the same number of points of each of several problems."""
 
 
 class Mode(eqx.Module):
@@ -112,13 +113,24 @@ def num_points(size: int) -> int:
 
 
 def compile_energies(target: Target) -> Energies:
-    """Return the negative log density and its gradient, jitted, at `num_points` points of each of several problems."""
+    """Return the negative log density, its gradient and the predictions at `num_points` points of each of several problems."""
 
-    def energy(z: Float[Array, " dim"], observed: Observed) -> Float[Array, ""]:
-        return -target.log_density(z, observed)
+    def energy(z: Float[Array, " dim"], observed: Observed) -> tuple[Float[Array, ""], dict[str, Prediction]]:
+        log_density, predictions = target.log_density_and_predictions(z, observed)
+        return -log_density, predictions
 
-    gradients = jax.vmap(jax.value_and_grad(energy), in_axes=(0, None))
-    return jax.jit(lambda z, observed: jax.lax.map(lambda problem: gradients(*problem), (z, observed)))
+    at_points = jax.vmap(jax.value_and_grad(energy, has_aux=True), in_axes=(0, None))
+
+    def batch(z: Float[Array, "problem point dim"], observed: Observed) -> tuple[Array, Array, dict[str, Prediction]]:
+        (values, predictions), gradients = jax.lax.map(lambda problem: at_points(*problem), (z, observed))
+        return values, gradients, predictions
+
+    return jax.jit(batch, compiler_options=seldom_run())
+
+
+def differences(size: int, step: float = 3e-5) -> Float[np.ndarray, "move dim"]:
+    """Return the moves of central differences: none, then one forward along every axis, then one back."""
+    return step * np.concatenate([np.zeros((1, size)), np.eye(size), -np.eye(size)])
 
 
 class _Expansion(NamedTuple):
@@ -130,19 +142,19 @@ class _Expansion(NamedTuple):
     hessian: np.ndarray
 
 
-def _expand(energies: Energies, location: np.ndarray, observed: Observed, step: float = 3e-5) -> _Expansion:
+def _expand(energies: Energies, location: np.ndarray, observed: Observed) -> _Expansion:
     """Return value, gradient and Hessian, the latter by central differences of the gradient.
 
     Differences of exact gradients are good to some eight digits here, and one batch of gradients compiles in a third of the time
     of a second derivative.
     """
     size = location.shape[-1]
-    moves = step * np.concatenate([np.zeros((1, size)), np.eye(size), -np.eye(size)])
+    moves = differences(size)
     points = location[..., None, :] + moves
     flat = jnp.asarray(points.reshape(len(points), -1, size))
-    values, gradients = (np.asarray(found) for found in energies(flat, observed))
+    values, gradients = (np.asarray(found) for found in energies(flat, observed)[:2])
     values, gradients = values.reshape(points.shape[:-1]), gradients.reshape(points.shape)
-    hessian = (gradients[..., 1 : size + 1, :] - gradients[..., size + 1 :, :]) / (2 * step)
+    hessian = (gradients[..., 1 : size + 1, :] - gradients[..., size + 1 :, :]) / (2 * moves.max())
     return _Expansion(location, values[..., 0], gradients[..., 0, :], 0.5 * (hessian + np.swapaxes(hessian, -1, -2)))
 
 

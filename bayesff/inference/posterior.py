@@ -109,7 +109,11 @@ def _at_draw(
     problem = target.problem
     posterior, predictive, log_likelihood, curves = dict(sites), {}, {}, {}
     for index, (name, term) in enumerate(problem.terms.items()):
-        likelihood, values, errors = problem.likelihood(latents, term), target.observed[name], latents.errors[name]
+        points, values, errors = problem.points[name], target.observed[name], latents.errors[name]
+        # One prediction for the data and for the grid: its program is compiled once.
+        everywhere = points.followed_by(grids[name]) if name in grids else points
+        prediction = problem.predict(latents.parameters, term.observable, everywhere)
+        likelihood = problem.likelihood(latents, term, prediction[: points.num_points])
         keys = jax.random.split(jax.random.fold_in(key, index), 5)
         causes = likelihood.sample_causes(keys[0], values)
         causes = jnp.where(is_prior, jax.random.normal(keys[1], causes.shape), causes)
@@ -117,14 +121,14 @@ def _at_draw(
         predictive[f"{name}_left_out"] = likelihood.left_out(values).sample(keys[3])
         predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
         sampled = errors.causes
-        shared = 0.0 if sampled is None else problem.effects(term, errors.scales, problem.points[name]).factor @ sampled
+        shared = 0.0 if sampled is None else problem.effects(term, errors.scales, points).factor @ sampled
         predictive[f"{name}_mean"] = likelihood.mean - shared
         log_likelihood[name] = likelihood.log_likelihood(values)
         posterior |= _biases(target, term, latents, causes)
         if name in grids:
             causes = causes if sampled is None else sampled
             effects = problem.effects(term, errors.scales, grids[name])
-            mean = problem.predict(latents.parameters, term.observable, grids[name]).mean
+            mean = prediction.mean[points.num_points :]
             rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
             curves[f"{name}_mean"] = mean
             curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest

@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
 
 from bayesff import quantities
 from bayesff.covariance import Covariance
@@ -27,6 +28,10 @@ class Prediction(eqx.Module):
 
     mean: Float[Array, " datum"]
     covariance: Covariance
+
+    def __getitem__(self, rows: slice | Int[ArrayLike, " row"]) -> "Prediction":
+        """Return the prediction at some of the states."""
+        return Prediction(self.mean[rows], self.covariance[rows])
 
 
 class Observable(eqx.Module):
