@@ -156,15 +156,19 @@ class Buckingham(PairPotential):
 def _stationary(level: Array, *, side: int) -> Array:
     """Solve ``z - ln z = level`` for the root below one (``side`` -1) or above one (``side`` 1).
 
-    In ``y = ln z`` the equation is convex on each side of its double root at level 1, so Newton's steps converge from the series
-    about that root; they are differentiated as they stand. Levels of 1 or less give the double root.
+    It is a branch of Lambert's function. Two steps of Householder's third order in ``y = ln z`` start within 0.04 of the root,
+    from the series about the double root at level 1 or from the iterated logarithm, and end at rounding; being differentiated
+    as they stand, they carry first and second derivatives. Levels of 1 or less give the double root.
     """
     level = jnp.maximum(level, 1 + 1e-8)
-    width = jnp.sqrt(2 * (level - 1))
-    start = jnp.maximum(width - width**2 / 6, jnp.log(level)) if side > 0 else -width - width**2 / 6
-    y = jax.lax.stop_gradient(start)
-    for _ in range(8):
-        y = y - (jnp.exp(y) - y - level) / jnp.expm1(y)
+    width = side * jnp.sqrt(2 * (level - 1))
+    near = width - width**2 / 6 + width**3 / 36
+    far = jnp.log(level + jnp.log(level + jnp.log(level))) if side > 0 else -level + jnp.exp(-level + jnp.exp(-level))
+    y = jax.lax.stop_gradient(jnp.where(level > (2.5 if side > 0 else 2.0), far, near))
+    for _ in range(2):
+        bend, slope = jnp.exp(y), jnp.expm1(y)
+        missed = slope - y - (level - 1)
+        y = y - missed * (6 * slope**2 - 3 * missed * bend) / (6 * slope**3 - 6 * missed * slope * bend + missed**2 * bend)
     return jnp.exp(y)
 
 
