@@ -91,7 +91,7 @@ def run_emcee(problem: CalibrationProblem, num_steps: int = 1000) -> tuple[float
     values = problem.terms["second_virial"].values
     target = Target(problem)
     mode = find_mode(target, jax.random.key(0))
-    start = np.asarray(mode.location + np.random.default_rng(1).normal(size=(16, 4)) @ np.asarray(mode.factor).T)
+    start = np.asarray(mode.location) + np.random.default_rng(1).normal(size=(16, 4)) @ np.asarray(mode.factor).T
     start[:, 1] -= np.log(GAS_CONSTANT)
     began = time.perf_counter()
     sampler = emcee.EnsembleSampler(16, 4, log_density, args=(values,))

@@ -29,8 +29,9 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     Returns
     -------
     xarray.Dataset
-        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, and scalars ``num_divergences``,
-        ``ebfmi`` and ``converged``; the attribute ``reasons`` says in words what failed.
+        ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, whose units are the coordinate
+        ``unit``, and scalars ``num_divergences``, ``ebfmi`` and ``converged``; the attribute ``reasons`` says in words what
+        failed.
 
     References
     ----------
@@ -45,16 +46,20 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     reasons = _reasons(names, figures, num_divergences, ebfmi) if moved else []
     if not attributes.get("converged", True):
         reasons.append(str(attributes.get("reason", "the method did not converge")))
-    return xarray.Dataset(
+    known = [str(tree["posterior"][name.split("[")[0]].attrs.get("units", "")) for name in names]
+    found = xarray.Dataset(
         {name: ("scalar", values) for name, values in figures.items()}
         | {
             "num_divergences": ((), num_divergences),
             "ebfmi": ((), ebfmi),
             "converged": ((), int(not reasons)),
         },
-        coords={"scalar": names},
+        coords={"scalar": names, "unit": ("scalar", known)},
         attrs={"reasons": "; ".join(reasons), "method": str(attributes.get("method", ""))},
     )
+    for name, variable in found.data_vars.items():
+        variable.attrs["units"] = "that of the scalar (coordinate unit)" if name == "mcse_mean" else ""
+    return found
 
 
 def _scalars(posterior: xarray.Dataset) -> tuple[list[str], list[np.ndarray]]:
