@@ -158,7 +158,7 @@ def run(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")] = False,
     device: Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")] = Device.cpu,
     jobs: Annotated[
-        int | None, _number("--jobs", 1, "Candidates to calibrate at once.  [default: one a core; 1 on a GPU]")
+        int | None, _number("--jobs", 1, "Candidates to calibrate at once.  [default: up to two a core; 1 on a GPU]")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")] = False,
 ) -> None:

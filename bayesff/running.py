@@ -57,9 +57,9 @@ def sampler_changes(study: Study, settings: Mapping[str, int], quick: bool = Fal
 
 
 def default_jobs(study: Study) -> int:
-    """Return how many candidates to calibrate at once: one a core."""
+    """Return how many candidates to calibrate at once: up to two a core, so that no core waits for the last ones."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, len(study.problems))
+    return min(2 * cores, len(study.problems))
 
 
 def calibrate(
