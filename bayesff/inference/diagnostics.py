@@ -30,8 +30,8 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     -------
     xarray.Dataset
         ``rhat``, ``ess_bulk``, ``ess_tail``, ``mcse_mean`` over the dimension ``scalar``, whose units are the coordinate
-        ``unit``, and scalars ``num_divergences``, ``ebfmi`` and ``converged``; the attribute ``reasons`` says in words what
-        failed.
+        ``internal_unit``, and scalars ``num_divergences``, ``ebfmi`` and ``converged``; the attribute ``reasons`` says in
+        words what failed.
 
     References
     ----------
@@ -54,11 +54,11 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
             "ebfmi": ((), ebfmi),
             "converged": ((), int(not reasons)),
         },
-        coords={"scalar": names, "unit": ("scalar", known)},
+        coords={"scalar": names, "internal_unit": ("scalar", known)},
         attrs={"reasons": "; ".join(reasons), "method": str(attributes.get("method", ""))},
     )
     for name, variable in found.data_vars.items():
-        variable.attrs["units"] = "that of the scalar (coordinate unit)" if name == "mcse_mean" else ""
+        variable.attrs["units"] = "that of the scalar (coordinate internal_unit)" if name == "mcse_mean" else ""
     return found
 
 

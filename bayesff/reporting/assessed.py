@@ -64,6 +64,10 @@ class Candidate:
         """Why it has not; empty if it has."""
         return str(self.tree["diagnostics"].attrs.get("reasons", ""))
 
+    def has_statistic(self, name: str) -> bool:
+        """Return whether the method gave a statistic of every draw, such as ``energy``."""
+        return "sample_stats" in self.tree.children and name in self.tree["sample_stats"].data_vars
+
     @property
     def method(self) -> str:
         """Method of inference."""

@@ -48,7 +48,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "method": candidate.method,
         "parameters": _parameters(candidate.summary),
         "divergences": int(diagnostics["num_divergences"].item()),
-        "ebfmi": _number(diagnostics["ebfmi"].item()) if "sample_stats/energy" in tree else None,
+        "ebfmi": _number(diagnostics["ebfmi"].item()) if candidate.has_statistic("energy") else None,
         "environments": _scores(candidate.environments, "environment"),
         "terms": _scores(candidate.by_term, "term"),
         "noise_scale": {},

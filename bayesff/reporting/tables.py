@@ -198,8 +198,8 @@ def diagnostic_rows(assessed: Assessed) -> list[list[str]]:
                 candidate.method,
                 "converged" if candidate.converged else "not converged",
                 f"{sizes['chain']} × {sizes['draw']}",
-                str(int(diagnostics["num_divergences"])) if "sample_stats/diverging" in candidate.tree else "–",
-                rounded(float(diagnostics["ebfmi"]), 2) if "sample_stats/energy" in candidate.tree else "–",
+                str(int(diagnostics["num_divergences"])) if candidate.has_statistic("diverging") else "–",
+                rounded(float(diagnostics["ebfmi"]), 2) if candidate.has_statistic("energy") else "–",
                 f"{rounded(rhat[worst], 3)} ({site_text(str(scalars[worst]), terms)})",
                 f"{rounded(smallest[least], 0)} ({site_text(str(scalars[least]), terms)})",
             ]

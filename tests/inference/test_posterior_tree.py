@@ -66,7 +66,7 @@ def test_groups_dimensions_and_coordinates(tree):
 def test_every_variable_has_a_unit(tree):
     assert all("units" in group[variable].attrs for group in tree.children.values() for variable in group.data_vars)
     diagnostics = tree["diagnostics"].to_dataset().set_index(scalar="scalar")
-    assert str(diagnostics["unit"].sel(scalar="slope").item()) == "kJ/mol/angstrom"
+    assert str(diagnostics["internal_unit"].sel(scalar="slope").item()) == "kJ/mol/angstrom"
     expected = {
         "slope": "kJ/mol/angstrom",
         "slope_environment": "kJ/mol/angstrom",

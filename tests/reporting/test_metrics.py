@@ -6,7 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from bayesff import assessment, reporting
+from bayesff.reporting.assessed import assess
 from bayesff.reporting.schema import Metrics
+from bayesff.reporting.tables import diagnostic_rows
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,8 @@ def test_the_names_that_users_rely_on_are_there(metrics):
     model = metrics["models"]["mie"]
     assert set(model["parameters"]["epsilon"]) == {"unit", "mean", "sd", "q05", "q50", "q95", "rhat", "ess_bulk", "ess_tail"}
     assert model["divergences"] == 0
+    assert 0 < model["ebfmi"] < 4
+    assert not any("ebfmi" in note for note in model["notes"])
     environment = model["environments"]["cold gas"]
     assert {"num_data", "rmse", "rmse_over_uncertainty", "crps", "coverage", "log_predictive_density"} <= set(environment)
     assert set(environment["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
@@ -82,3 +86,13 @@ def test_a_run_that_has_not_converged_is_called_so(trees):
     assert found["models"]["lennard_jones"]["converged"]
     assert not found["models"]["mie"]["converged"]
     assert "R-hat of sigma" in found["models"]["mie"]["reasons"]
+
+
+def test_the_table_of_diagnostics_has_what_the_method_gave(trees):
+    without = trees["mie"].copy()
+    del without["sample_stats"]
+    for tree, divergences, has_energy in ((trees["mie"], "0", True), (without, "–", False)):
+        (row,) = diagnostic_rows(assess({"mie": tree}))
+        assert row[4] == divergences
+        assert (row[5] != "–") == has_energy
+        assert not has_energy or float(row[5]) == pytest.approx(float(tree["diagnostics"]["ebfmi"]), abs=0.005)
