@@ -11,7 +11,7 @@ determinant costs :math:`n m^2` for ``m`` columns instead of :math:`n^3`.
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_factor, cho_solve
+from jax.scipy.linalg import cho_solve
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
@@ -84,6 +84,9 @@ class Covariance(eqx.Module):
         scaled = right / self.diagonal[:, None]
         if self.factor.shape[1] == 0:
             return scaled
-        weighed = self.factor / self.diagonal[:, None]
-        capacitance = jnp.eye(self.factor.shape[1]) + self.factor.T @ weighed
-        return scaled - weighed @ cho_solve(cho_factor(capacitance, lower=True), self.factor.T @ scaled)
+        known = self.factor.T @ scaled
+        return scaled - self.factor @ cho_solve((self.capacitance_root(), True), known) / self.diagonal[:, None]
+
+    def capacitance_root(self) -> Float[Array, "column column"]:
+        r"""Return the Cholesky factor of :math:`1 + F^\mathsf{T} d^{-1} F`, the precision of the causes given the data."""
+        return jnp.linalg.cholesky(jnp.eye(self.factor.shape[1]) + self.factor.T @ (self.factor / self.diagonal[:, None]))

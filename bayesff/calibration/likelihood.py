@@ -66,18 +66,14 @@ class Likelihood(eqx.Module):
         """Return the diagonal of the inverse covariance, and its product with a residual (Woodbury's identity)."""
         diagonal, factor = self.covariance.diagonal, self.covariance.factor
         scaled = factor / diagonal[:, None]
-        cholesky = self._capacitance()
+        cholesky = self.covariance.capacitance_root()
         root = solve_triangular(cholesky, scaled.T, lower=True)
         inverse = 1 / diagonal - jnp.sum(root**2, axis=0)
         return inverse, residual / diagonal - root.T @ (root @ residual)
 
-    def _capacitance(self) -> Float[Array, "column column"]:
-        factor = self.covariance.factor
-        return jnp.linalg.cholesky(jnp.eye(factor.shape[1]) + factor.T @ (factor / self.covariance.diagonal[:, None]))
-
     def sample_causes(self, key: PRNGKeyArray, values: Float[Array, " datum"]) -> Float[Array, " column"]:
         """Draw the shared causes ``z`` from their exact conditional distribution given the data and the parameters."""
-        cholesky = self._capacitance()
+        cholesky = self.covariance.capacitance_root()
         right = self.covariance.factor.T @ ((values - self.mean) / self.covariance.diagonal)
         noise = jax.random.normal(key, right.shape)
         return cho_solve((cholesky, True), right) + solve_triangular(cholesky, noise, trans=1, lower=True)
