@@ -13,7 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_solve
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 class Covariance(eqx.Module):
@@ -78,6 +78,10 @@ class Covariance(eqx.Module):
     def scale(self, factor: Float[Array, ""]) -> "Covariance":
         """Return the covariance when every standard deviation is multiplied by the factor."""
         return Covariance(self.diagonal * factor**2, self.factor * factor)
+
+    def known(self, known: Bool[Array, " datum"]) -> "Covariance":
+        """Return the covariance in which the other data have errors of size 1 that they share with no datum."""
+        return Covariance(jnp.where(known, self.diagonal, 1.0), jnp.where(known[:, None], self.factor, 0.0))
 
     def solve(self, right: Float[Array, "datum column"]) -> Float[Array, "datum column"]:
         """Return the inverse of the covariance times a matrix (Woodbury's identity)."""

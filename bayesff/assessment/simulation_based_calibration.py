@@ -10,7 +10,6 @@ S. Talts et al. (2018), arXiv:1804.06788; M. Modrak et al., Bayesian Anal. 20, 4
 """
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from scipy.stats import chisquare
 from threadpoolctl import threadpool_limits
 
 from bayesff.calibration import CalibrationProblem, Latents
-from bayesff.inference import NUTS, Coordinates, Target, find_modes
+from bayesff.inference import NUTS, Target
 
 
 def simulate_ranks(
@@ -94,7 +93,7 @@ def uniformity(ranks: np.ndarray, num_ranks: int, num_bins: int = 10) -> float:
 def _simulate(target: Target, truths: Float[Array, "replication dim"], key: PRNGKeyArray) -> dict[str, Array]:
     problem = target.problem
 
-    def at(latents: Latents, sites: dict[str, Array], key: PRNGKeyArray) -> dict[str, Array]:
+    def at(latents: Latents, sites: dict[str, Array], _: None, key: PRNGKeyArray) -> dict[str, Array]:
         found = {}
         for index, (name, term) in enumerate(problem.terms.items()):
             likelihood = problem.likelihood(latents, term)
@@ -103,23 +102,11 @@ def _simulate(target: Target, truths: Float[Array, "replication dim"], key: PRNG
             found[name] = likelihood.replicate(key_noise, causes)
         return found
 
-    return jax.tree.map(jnp.asarray, target.at_draws(at)(truths, jax.random.split(key, len(truths))))
+    return jax.tree.map(jnp.asarray, target.at_draws(at)(truths, None, jax.random.split(key, len(truths))))
 
 
 def _fit(target: Target, observed: dict[str, Array], sampler: NUTS, key: PRNGKeyArray) -> tuple[Array, Array]:
     """Return draws (replication, draw, dim) and their log likelihoods, one chain a replication."""
-    sampler = replace(sampler, num_chains=1)
-    compiled = sampler.compile(target)
-    key_mode, key_chains = jax.random.split(key)
-    modes = find_modes(target, key_mode, observed, compiled.energies)
-    keys = jax.random.split(key_chains, len(modes.location))
-    coordinates = compiled.coordinates(modes, observed)
-    states = sampler.start(compiled, coordinates, observed, keys)
-    num_steps = sampler.num_warmup + sampler.num_draws
-
-    def fit(coordinates: Coordinates, observed: dict[str, Array], state: Any) -> tuple[Array, Array]:
-        _, drawn = compiled.advance(coordinates, observed, state, num_steps)
-        z = drawn["z"][sampler.num_warmup :, 0]
-        return z, jax.lax.map(lambda one: target.log_parts(one, observed)[1], z)
-
-    return jax.jit(jax.vmap(fit))(coordinates, observed, states)
+    draws = replace(sampler, num_chains=1).draw_several(target, observed, key)[:, 0]
+    log_likelihood = jax.jit(jax.vmap(lambda z, y: jax.lax.map(lambda one: target.log_parts(one, y)[1], z)))
+    return draws, log_likelihood(draws, observed)

@@ -3,6 +3,10 @@ r"""The distribution of data given a prediction and everything that can be wrong
 For Gaussian measurement error all shared causes (laboratories, discrepancies, correlated numerical error) are integrated out
 analytically, :math:`y \sim N(\mu, D + F F^\mathsf{T})`, so that the sampler sees only the parameters and the scales. The causes
 themselves, :math:`z` in :math:`y = \mu + F z + e`, are then drawn exactly from their Gaussian conditional.
+
+A datum whose value is NaN is *left out*: the density is that of the others, the causes are known from the others alone, and the
+datum is predicted as if it had never been measured. A value is data and not a shape, so one compiled program serves every part
+of the data that a calibration may leave out.
 """
 
 import equinox as eqx
@@ -10,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax.scipy.linalg import cho_solve, solve_triangular
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from bayesff.covariance import Covariance
 
@@ -46,6 +50,20 @@ class Likelihood(eqx.Module):
             return dist.Normal(self.mean, jnp.sqrt(self.covariance.diagonal))
         return dist.LowRankMultivariateNormal(self.mean, self.covariance.factor, self.covariance.diagonal)
 
+    def log_density(self, values: Float[Array, " datum"]) -> Float[Array, ""]:
+        """Return the log density of the data that are not NaN."""
+        known = jnp.isfinite(values)
+        kept, filled = self.known(known), jnp.where(known, values, 0.0)
+        log_prob = kept.distribution().log_prob(filled)
+        if jnp.ndim(log_prob):
+            return jnp.sum(jnp.where(known, log_prob, 0.0))
+        # A datum that is left out counts as a standard normal number that is zero.
+        return log_prob + 0.5 * jnp.log(2 * jnp.pi) * jnp.sum(~known)
+
+    def known(self, known: Bool[Array, " datum"]) -> "Likelihood":
+        """Return the likelihood in which the other data are standard normal numbers that nothing else depends on."""
+        return Likelihood(jnp.where(known, self.mean, 0.0), self.covariance.known(known), self.degrees_of_freedom)
+
     def log_likelihood(self, values: Float[Array, " datum"]) -> Float[Array, " datum"]:
         r"""Return the log predictive density of every datum given the parameters and all the *other* data.
 
@@ -56,25 +74,30 @@ class Likelihood(eqx.Module):
         return jnp.asarray(self.left_out(values).log_prob(values))
 
     def left_out(self, values: Float[Array, " datum"]) -> dist.Distribution:
-        """Return the distribution of every datum given the parameters and all the other data."""
+        """Return the distribution of every datum given the parameters and all the other data that are not NaN."""
         if self.independent or self.degrees_of_freedom is not None:
             return self.distribution()
-        precision, weighted = self._precision(values - self.mean)
-        return dist.Normal(values - weighted / precision, precision**-0.5)
-
-    def _precision(self, residual: Float[Array, " datum"]) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
-        """Return the diagonal of the inverse covariance, and its product with a residual (Woodbury's identity)."""
-        diagonal, factor = self.covariance.diagonal, self.covariance.factor
-        scaled = factor / diagonal[:, None]
-        cholesky = self.covariance.capacitance_root()
-        root = solve_triangular(cholesky, scaled.T, lower=True)
-        inverse = 1 / diagonal - jnp.sum(root**2, axis=0)
-        return inverse, residual / diagonal - root.T @ (root @ residual)
+        known = jnp.isfinite(values)
+        kept, residual = self.known(known), jnp.where(known, values - self.mean, 0.0)
+        # Woodbury's identity: the diagonal of the inverse covariance, and its product with the residuals.
+        diagonal, factor = kept.covariance.diagonal, kept.covariance.factor
+        cholesky = kept.covariance.capacitance_root()
+        root = solve_triangular(cholesky, (factor / diagonal[:, None]).T, lower=True)
+        precision = 1 / diagonal - jnp.sum(root**2, axis=0)
+        weighted = residual / diagonal - root.T @ (root @ residual)
+        # What the others say of the causes, for a datum that is not among them.
+        whole = solve_triangular(cholesky, self.covariance.factor.T, lower=True)
+        centre = self.mean + whole.T @ (root @ residual)
+        variance = self.covariance.diagonal + jnp.sum(whole**2, axis=0)
+        own_centre = jnp.where(known, values, 0.0) - weighted / precision
+        return dist.Normal(jnp.where(known, own_centre, centre), jnp.sqrt(jnp.where(known, 1 / precision, variance)))
 
     def sample_causes(self, key: PRNGKeyArray, values: Float[Array, " datum"]) -> Float[Array, " column"]:
-        """Draw the shared causes ``z`` from their exact conditional distribution given the data and the parameters."""
-        cholesky = self.covariance.capacitance_root()
-        right = self.covariance.factor.T @ ((values - self.mean) / self.covariance.diagonal)
+        """Draw the shared causes ``z`` from their exact conditional distribution given the data that are not NaN."""
+        known = jnp.isfinite(values)
+        kept = self.known(known).covariance
+        cholesky = kept.capacitance_root()
+        right = kept.factor.T @ (jnp.where(known, values - self.mean, 0.0) / kept.diagonal)
         noise = jax.random.normal(key, right.shape)
         return cho_solve((cholesky, True), right) + solve_triangular(cholesky, noise, trans=1, lower=True)
 

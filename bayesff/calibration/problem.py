@@ -89,7 +89,7 @@ class CalibrationProblem:
         self.environments = tuple(dict.fromkeys(label for term in terms for label in term.environments))
         self.points = {name: term.points(self.environments) for name, term in self.terms.items()}
         self.pooling = self._pooling_by_parameter(pooling)
-        self.parameter_units, self._positive = self._parameter_facts()
+        self.parameter_units, self.positive = self._parameter_facts()
 
     def _check_sites(self) -> None:
         for name, prior in self.priors.items():
@@ -139,7 +139,7 @@ class CalibrationProblem:
             name: self.pooling[name].sample(
                 name,
                 prior.within(self.parameter_units[name]),
-                name in self._positive,
+                name in self.positive,
                 self.parameter_units[name],
                 len(self.environments),
             )
@@ -220,13 +220,18 @@ class CalibrationProblem:
                 numpyro.sample(name, likelihood.distribution(), obs=values)
 
     @property
+    def is_pooled_partially(self) -> bool:
+        """Whether the spread of any parameter between environments is learnt."""
+        return any(isinstance(pooling, PartialPooling) for pooling in self.pooling.values())
+
+    @property
     def site_units(self) -> dict[str, str]:
         """Return the internal unit of every site."""
         found: dict[str, str] = {}
         for name, unit in self.parameter_units.items():
             partial = isinstance(self.pooling[name], PartialPooling)
             found |= {name: unit, f"{name}_environment": unit, f"{name}_offset": ""}
-            found |= {f"tau_{name}": "" if name in self._positive else unit} if partial else {}
+            found |= {f"tau_{name}": "" if name in self.positive else unit} if partial else {}
         for name, term in self.terms.items():
             found[name] = self.points[name].unit
             found |= {f"{name}_noise_scale": "", f"{name}_degrees_of_freedom": "", f"{name}_causes": ""}

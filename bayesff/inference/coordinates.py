@@ -9,7 +9,9 @@ sizes :math:`\phi` are normal with the precision and the mean
 .. math:: F(\phi) = P + J^\mathsf{T} C(\phi)^{-1} J, \qquad
           m(\phi) = \hat\theta + F(\phi)^{-1} J^\mathsf{T}\big[C(\phi)^{-1} - C(\hat\phi)^{-1}\big](y - \hat\mu),
 
-where ``P`` is what remains of the posterior's Hessian at the mode without its data. So the sampler moves in
+where ``P`` is what remains of the posterior's Hessian at the mode without its data. The spread of a parameter between
+environments is a size as well: how far an offset moves the prediction is proportional to it, so that ``J``, known per unit of the
+parameters in each environment, and with it the residual depend on :math:`\phi` too. So the sampler moves in
 :math:`w_\theta = K^\mathsf{T}(\theta - m(\phi))`, :math:`K K^\mathsf{T} = F(\phi)`, and the determinant of ``K`` enters the
 density: the posterior stays exact however rough the linearisation is, only its shape in the new coordinates depends on it.
 """
@@ -21,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from bayesff.calibration import Latents
 from bayesff.covariance import Covariance
@@ -31,10 +33,14 @@ from bayesff.observables import Prediction
 
 
 class Linearised(eqx.Module):
-    """The data of one term at the mode: residual, Jacobian of the prediction, numerical error of the prediction."""
+    """The data of one term at the mode: residual, Jacobian of the prediction, numerical error of the prediction.
 
+    What is not measured has no residual, and its Jacobian is zero.
+    """
+
+    known: Bool[Array, " datum"]
     residual: Float[Array, " datum"]
-    jacobian: Float[Array, "datum location"]
+    jacobian: Float[Array, "datum parameter"]
     numerical: Covariance
 
 
@@ -53,6 +59,8 @@ class Coordinates(eqx.Module):
         Precision ``P`` of the parameters without the data.
     pull
         :math:`J^T C^{-1} (y - \hat\mu)` at the mode, which the prior balances there.
+    parameters
+        The potential's parameters in the environments at the mode, which the Jacobian refers to.
     """
 
     mode: Mode
@@ -60,12 +68,13 @@ class Coordinates(eqx.Module):
     terms: dict[str, Linearised]
     rest: Float[Array, "*problem location location"]
     pull: Float[Array, "*problem location"]
+    parameters: Float[Array, "*problem parameter"]
 
     def unwhiten(self, target: Target, w: Float[Array, " dim"]) -> tuple[Float[Array, " dim"], Float[Array, ""]]:
         """Return the unconstrained coordinates of a point, and the log of the volume that a unit of ``w`` has there."""
         moved, other = target.locations, target.sizes
         z = self.mode.location.at[other].add(self.sizes @ w[other])
-        information, pull = _information(target, self.terms, z)
+        information, pull = _information(target, self.terms, self.parameters, z)
         root = jnp.linalg.cholesky(self.rest + information)
         move = cho_solve((root, True), pull - self.pull) + solve_triangular(root, w[moved], lower=True, trans=1)
         log_volume = jnp.sum(jnp.log(jnp.diag(self.sizes))) - jnp.sum(jnp.log(jnp.diag(root)))
@@ -88,23 +97,19 @@ def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, O
 
     def coordinates(mode: Mode, observed: Observed, predictions: dict[str, Prediction]) -> Coordinates:
         terms = {}
+        parameters, per_location = _parameters(target, mode.location)
+        per_parameter = jnp.linalg.pinv(per_location)
         for name, prediction in predictions.items():
+            known = jnp.isfinite(observed[name])
             forward, back = prediction.mean[1 + moved], prediction.mean[1 + target.size + moved]
-            jacobian = ((forward - back) / (2 * moves.max())).T
-            known = prediction.covariance
-            numerical = Covariance(known.diagonal[0], known.factor[0])
-            terms[name] = Linearised(observed[name] - prediction.mean[0], jacobian, numerical)
-        information, pull = _information(target, terms, mode.location)
-        inverse = jnp.linalg.inv(mode.factor)
-        hessian = (inverse.T @ inverse)[np.ix_(moved, moved)]
-        # What is not the data's: between a thousandth of the whole and the whole, in every direction.
-        root = jnp.linalg.cholesky(hessian)
-        share = jnp.eye(len(moved)) - solve_triangular(root, solve_triangular(root, information, lower=True).T, lower=True)
-        values, vectors = jnp.linalg.eigh(0.5 * (share + share.T))
-        scaled = root @ vectors
-        rest = (scaled * jnp.clip(values, 1e-3, 1.0)) @ scaled.T
+            jacobian = ((forward - back) / (2 * moves.max())).T @ per_parameter
+            numerical = Covariance(prediction.covariance.diagonal[0], prediction.covariance.factor[0])
+            residual = jnp.where(known, observed[name] - prediction.mean[0], 0.0)
+            terms[name] = Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical)
+        information, pull = _information(target, terms, parameters, mode.location)
+        rest = _prior_precision(target, mode) if target.problem.is_pooled_partially else _rest(mode, moved, information)
         covariance = mode.factor @ mode.factor.T
-        return Coordinates(mode, jnp.linalg.cholesky(covariance[np.ix_(other, other)]), terms, rest, pull)
+        return Coordinates(mode, jnp.linalg.cholesky(covariance[np.ix_(other, other)]), terms, rest, pull, parameters)
 
     several = jax.jit(jax.vmap(coordinates), compiler_options=seldom_run())
 
@@ -114,15 +119,53 @@ def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, O
     return over
 
 
-def _information(target: Target, terms: dict[str, Linearised], z: Float[Array, " dim"]) -> tuple[Array, Array]:
-    """Return what the data say of the parameters when errors have the sizes of a point: their precision, and their pull."""
+def _rest(mode: Mode, moved: np.ndarray, information: Float[Array, "location location"]) -> Float[Array, "location location"]:
+    """Return what is not the data's of the Hessian at the mode: between a thousandth of it and all of it, in every direction."""
+    inverse = jnp.linalg.inv(mode.factor)
+    root = jnp.linalg.cholesky((inverse.T @ inverse)[np.ix_(moved, moved)])
+    share = jnp.eye(len(moved)) - solve_triangular(root, solve_triangular(root, information, lower=True).T, lower=True)
+    values, vectors = jnp.linalg.eigh(0.5 * (share + share.T))
+    scaled = root @ vectors
+    return (scaled * jnp.clip(values, 1e-3, 1.0)) @ scaled.T
+
+
+def _prior_precision(target: Target, mode: Mode) -> Float[Array, "location location"]:
+    """Return the precision that the prior gives the locations at the mode.
+
+    What the data hold turns with the spread between environments, and a thousandth of it in a wrong direction would be too much.
+    """
+
+    def energy(locations: Float[Array, " location"]) -> Float[Array, ""]:
+        return -target.log_prior(mode.location.at[target.locations].set(locations))
+
+    values, vectors = jnp.linalg.eigh(jax.hessian(energy)(mode.location[target.locations]))
+    # A flat prior has no curvature, or a little of the wrong sign.
+    return (vectors * jnp.maximum(values, 1e-6)) @ vectors.T
+
+
+def _parameters(target: Target, z: Float[Array, " dim"]) -> tuple[Float[Array, " parameter"], Float[Array, "parameter location"]]:
+    """Return the potential's parameters in the environments, and how they move with the locations, at a point.
+
+    Where nothing is pooled partially, the locations themselves: they depend on no size.
+    """
+    if not target.problem.is_pooled_partially:
+        return z[target.locations], jnp.eye(len(target.locations))
+    return target.environment_parameters(z), jax.jacfwd(target.environment_parameters)(z)[:, target.locations]
+
+
+def _information(
+    target: Target, terms: dict[str, Linearised], at_mode: Float[Array, " parameter"], z: Float[Array, " dim"]
+) -> tuple[Array, Array]:
+    """Return what the data say of the locations when errors have the sizes of a point: their precision, and their pull."""
     latents: Latents = target.latents(z)
-    information, pull = jnp.zeros((len(target.locations),) * 2), jnp.zeros(len(target.locations))
-    for name, known in terms.items():
+    parameters, per_location = _parameters(target, z)
+    information, pull = jnp.zeros((len(at_mode),) * 2), jnp.zeros(len(at_mode))
+    for name, linear in terms.items():
         term, errors = target.problem.terms[name], latents.errors[name]
         effects = target.problem.effects(term, errors.scales, target.problem.points[name])
-        covariance = effects + term.measurement_covariance().scale(errors.noise_scale) + known.numerical
-        weighed = covariance.solve(jnp.column_stack([known.jacobian, known.residual]))
-        found = known.jacobian.T @ weighed
+        covariance = (effects + term.measurement_covariance().scale(errors.noise_scale) + linear.numerical).known(linear.known)
+        residual = linear.residual - linear.jacobian @ (parameters - at_mode)
+        weighed = covariance.solve(jnp.column_stack([linear.jacobian, residual]))
+        found = linear.jacobian.T @ weighed
         information, pull = information + found[:, :-1], pull + found[:, -1]
-    return information, pull
+    return per_location.T @ information @ per_location, per_location.T @ pull

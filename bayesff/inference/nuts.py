@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PRNGKeyArray
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo
 
 from bayesff.inference.coordinates import Coordinates, compile_coordinates
+from bayesff.inference.evidence import Evidence, bridge
 from bayesff.inference.method import Method
-from bayesff.inference.mode import Energies, Mode, compile_energies, find_mode, num_points
+from bayesff.inference.mode import Energies, Mode, compile_energies, find_modes, num_points
 from bayesff.inference.posterior import Progress, Sample
 from bayesff.inference.target import Observed, Target, seldom_run, silent
 
@@ -22,15 +24,21 @@ from bayesff.inference.target import Observed, Target, seldom_run, silent
 class Compiled(NamedTuple):
     """What is compiled for a target, each function when it is first called.
 
-    The gradient at a batch of points, the coordinates about a mode, points with their derivatives in them, the first states of
-    chains, and the next ones.
+    The gradient at a batch of points, the coordinates about a mode, points in them, the same with their derivatives, the first
+    states of chains, and the next ones; each for several problems.
     """
 
     energies: Energies
     coordinates: Callable[[Mode, Observed], Coordinates]
+    locate: Callable[[Coordinates, Array], tuple[Array, Array]]
     place: Callable[[Coordinates, Array], Any]
     initialise: Callable[..., Any]
     advance: Callable[..., Any]
+
+
+def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
+    statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "whitened_lp")}
+    return Sample(drawn["z"], statistics, {"method": "NUTS", "mode_converged": int(mode_converged), **evidence})
 
 
 @dataclass(frozen=True)
@@ -64,35 +72,110 @@ class NUTS(Method):
     max_tree_depth: int = 10
 
     def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
-        key_mode, key = jax.random.split(key)
-        progress("mode", 0, 1)
+        observed = {name: values[None] for name, values in target.observed.items()}
+        return self.sample_several(target, observed, key, progress)[0]
+
+    def sample_several(
+        self,
+        target: Target,
+        observed: Observed,
+        key: PRNGKeyArray,
+        progress: Progress = silent,
+        compiled: Compiled | None = None,
+    ) -> list[Sample]:
+        """Draw from several posteriors that differ in the measured values only, side by side in one vectorised computation.
+
+        Parameters
+        ----------
+        target
+            The posterior.
+        observed
+            Measured values by term, (problem, datum); what is NaN is left out.
+        key
+            Random key.
+        progress
+            Called as ``progress(stage, done, total)``.
+        compiled
+            What `compile` returned for this target, to be used again.
+
+        Returns
+        -------
+        list of Sample
+            With the attributes ``log_z`` and ``log_z_sd``, the evidence by bridge sampling.
+        """
+        compiled = self.compile(target) if compiled is None else compiled
+        modes, keys = self._modes(compiled, target, observed, key, progress)
+        coordinates, drawn = self._draw(compiled, modes, observed, keys, progress)
+        samples = []
+        for index in range(len(keys)):
+            one = jax.tree.map(lambda leaf, index=index: leaf[index : index + 1], (coordinates, observed))
+            own = {name: column[index] for name, column in drawn.items()}
+            evidence = self._evidence(compiled, *one, own, keys[index])
+            samples.append(_sample(own, modes.converged[index], {"log_z": evidence.log_z, "log_z_sd": evidence.sd}))
+        return samples
+
+    def draw_several(self, target: Target, observed: Observed, key: PRNGKeyArray) -> Float[Array, "problem chain draw dim"]:
+        """Draw from several posteriors as `sample_several` does, and return no more than the draws."""
         compiled = self.compile(target)
-        mode = find_mode(target, key_mode, compiled.energies)
+        modes, keys = self._modes(compiled, target, observed, key, silent)
+        return self._draw(compiled, modes, observed, keys, silent)[1]["z"]
+
+    @staticmethod
+    def _modes(
+        compiled: Compiled, target: Target, observed: Observed, key: PRNGKeyArray, progress: Progress
+    ) -> tuple[Mode, Key[Array, " problem"]]:
+        """Return the modes, and a key for each problem."""
+        key_mode, key_draws = jax.random.split(key)
+        progress("mode", 0, 1)
+        modes = find_modes(target, key_mode, observed, compiled.energies)
         progress("mode", 1, 1)
-        return self.sample_from(target, mode, key, progress, compiled)
+        return modes, jax.random.split(key_draws, len(modes.location))
 
     def sample_from(
         self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent, compiled: Compiled | None = None
     ) -> Sample:
-        """Draw from a target whose mode is known; what was ``compiled`` before may be used again."""
+        """Draw from a target whose mode is known, without the evidence; what was ``compiled`` before may be used again."""
         compiled = self.compile(target) if compiled is None else compiled
         modes, observed = jax.tree.map(lambda leaf: leaf[None], (mode, target.observed))
-        several = compiled.coordinates(modes, observed)
-        states = self.start(compiled, several, observed, key[None])
-        coordinates, state = jax.tree.map(lambda leaf: leaf[0], (several, states))
+        _, drawn = self._draw(compiled, modes, observed, key[None], progress)
+        return _sample({name: column[0] for name, column in drawn.items()}, mode.converged, {})
+
+    def _draw(
+        self, compiled: Compiled, modes: Mode, observed: Observed, keys: Key[Array, " problem"], progress: Progress
+    ) -> tuple[Coordinates, dict[str, Array]]:
+        """Return the coordinates and what was drawn in them, (problem, chain, draw)."""
+        coordinates = compiled.coordinates(modes, observed)
+        states = self.start(compiled, coordinates, observed, keys)
         total = self.num_warmup + self.num_draws
         # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
         chunk = math.ceil(total / 30)
         kept: list[dict[str, Array]] = []
         for done in range(0, total, chunk):
             progress("sampling", done, total)
-            state, drawn = compiled.advance(coordinates, target.observed, state, chunk)
+            states, drawn = compiled.advance(coordinates, observed, states, chunk)
             kept.append(jax.block_until_ready(drawn))
         progress("sampling", total, total)
-        drawn = {name: jnp.concatenate([part[name] for part in kept])[self.num_warmup : total] for name in kept[0]}
-        swapped = {name: jnp.swapaxes(value, 0, 1) for name, value in drawn.items()}
-        attributes = {"method": "NUTS", "mode_converged": int(mode.converged)}
-        return Sample(swapped.pop("z"), swapped, attributes)
+        drawn = {name: jnp.concatenate([part[name] for part in kept], axis=1)[:, self.num_warmup : total] for name in kept[0]}
+        return coordinates, {name: jnp.swapaxes(column, 1, 2) for name, column in drawn.items()}
+
+    def _evidence(
+        self, compiled: Compiled, coordinates: Coordinates, observed: Observed, drawn: dict[str, Array], key: PRNGKeyArray
+    ) -> Evidence:
+        """Return the evidence of one problem, whose leading axis is kept."""
+        size = drawn["w"].shape[-1]
+        batch = num_points(size)
+
+        def evaluate(points: np.ndarray) -> np.ndarray:
+            rounds = math.ceil(len(points) / batch)
+            filled = np.concatenate([points, np.zeros((rounds * batch - len(points), size))])
+            found = []
+            for part in np.split(filled, rounds):
+                z, log_volume = compiled.locate(coordinates, jnp.asarray(part)[None])
+                found.append(np.asarray(log_volume - compiled.energies(z, observed)[0])[0])
+            return np.concatenate(found)[: len(points)]
+
+        seed = np.asarray(jax.random.key_data(jax.random.fold_in(key, 1))).tolist()
+        return bridge(np.asarray(drawn["w"]), np.asarray(drawn["whitened_lp"]), evaluate, np.random.default_rng(seed))
 
     def start(self, compiled: Compiled, coordinates: Coordinates, observed: Observed, keys: Key[Array, " problem"]) -> Any:
         """Return the states (problem, chain) of all chains of each of several problems, at points drawn about the modes."""
@@ -114,22 +197,29 @@ class NUTS(Method):
         """Return the functions of a target that are traced and compiled once, when they are first called."""
         initialise, step = self.kernel(target)
 
+        def locate(coordinates: Coordinates, w: Float[Array, " dim"]) -> tuple[Array, Array]:
+            return coordinates.unwhiten(target, w)
+
         def place(coordinates: Coordinates, w: Float[Array, " dim"]) -> tuple[Any, Any]:
-            unwhiten = partial(coordinates.unwhiten, target)
+            unwhiten = partial(locate, coordinates)
             return unwhiten(w), jax.jacfwd(unwhiten)(w)
 
-        def advance(coordinates: Coordinates, observed: Observed, state: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-            def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                return jax.vmap(step, in_axes=(None, None, 0))(coordinates, observed, state)
+        def advance(coordinates: Coordinates, observed: Observed, states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+            def one(coordinates: Coordinates, observed: Observed, state: Any) -> tuple[Any, dict[str, Array]]:
+                def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                    return jax.vmap(step, in_axes=(None, None, 0))(coordinates, observed, state)
 
-            return jax.lax.scan(body, state, None, length=num_steps)
+                return jax.lax.scan(body, state, None, length=num_steps)
 
-        places = jax.vmap(jax.vmap(place, in_axes=(None, 0)))
+            return jax.vmap(one)(coordinates, observed, states)
+
+        locations, places = (jax.vmap(jax.vmap(function, in_axes=(None, 0))) for function in (locate, place))
         states = jax.vmap(jax.vmap(initialise, in_axes=(None, None, 0, 0, 0, 0)))
         energies = compile_energies(target)
         return Compiled(
             energies,
             compile_coordinates(target, energies),
+            jax.jit(locations, compiler_options=seldom_run()),
             jax.jit(places, compiler_options=seldom_run()),
             jax.jit(states, compiler_options=seldom_run()),
             jax.jit(advance, static_argnums=3),
@@ -175,6 +265,8 @@ class NUTS(Method):
             z, log_volume = coordinates.unwhiten(target, state.z)
             drawn = {
                 "z": z,
+                "w": state.z,
+                "whitened_lp": -state.potential_energy,
                 "diverging": state.diverging,
                 "energy": state.energy,
                 "n_steps": state.num_steps,

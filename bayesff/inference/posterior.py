@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
 from bayesff.inference.diagnostics import diagnose
-from bayesff.inference.target import Target, silent
+from bayesff.inference.target import Observed, Target, silent
 
 Progress = Callable[[str, int, int], None]
 
@@ -44,47 +44,83 @@ class Sample:
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
-def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
-    """Return the posterior tree: parameters, predictions, log likelihood, data and diagnostics.
+class Assembly:
+    """Makes the posterior trees of a target, each from a sample: parameters, predictions, log likelihood, data, diagnostics.
+
+    What is computed at a draw is compiled once, for all samples.
 
     Parameters
     ----------
     target
-        The posterior that was sampled.
-    sample
-        The draws.
-    key
-        Random key of the replicated data and of the prior draws.
-    progress
-        Called as ``progress(stage, done, total)``.
+        The posterior that is sampled.
     """
+
+    def __init__(self, target: Target) -> None:
+        self._target, self._grids = target, _grids(target)
+        self._at_draws = target.at_draws(partial(_at_draw, target, self._grids))
+
+    def tree(
+        self,
+        sample: Sample,
+        key: PRNGKeyArray,
+        progress: Progress = silent,
+        observed: Observed | None = None,
+        num_prior_draws: int = NUM_PRIOR_DRAWS,
+    ) -> xarray.DataTree:
+        """Return the posterior tree of a sample.
+
+        Parameters
+        ----------
+        sample
+            The draws.
+        key
+            Random key of the replicated data and of the prior draws.
+        progress
+            Called as ``progress(stage, done, total)``.
+        observed
+            Measured values by term, NaN for the data that the sample left out: they are predicted as if they had never been
+            measured, and their log likelihood is that of these predictions. All data if not given.
+        num_prior_draws
+            Draws of the prior; without any the tree has no groups of the prior.
+        """
+        target, problem = self._target, self._target.problem
+        key_draws, key_prior = jax.random.split(key)
+        shape = sample.draws.shape[:2]
+        flat = sample.draws.reshape(-1, target.size)
+        every = jnp.concatenate([flat, target.sample_prior(key_prior, num_prior_draws)]) if num_prior_draws else flat
+        is_prior = jnp.arange(len(every)) >= len(flat)
+        keys = jax.random.split(key_draws, len(every))
+        values = target.observed if observed is None else dict(observed)
+        found = self._at_draws(every, values, keys, is_prior, progress=partial(progress, "predictions"))
+        groups: dict[str, dict[str, Any]] = {
+            name: {k: v[: len(flat)].reshape(shape + v.shape[1:]) for k, v in found[name].items()}
+            for name in ("posterior", "posterior_predictive", "log_likelihood")
+        }
+        if num_prior_draws:
+            groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
+            groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
+        if sample.statistics:
+            groups["sample_stats"] = {name: np.asarray(value) for name, value in sample.statistics.items()}
+        groups["observed_data"] = {name: term.values for name, term in problem.terms.items()}
+        groups["constant_data"] = _constant_data(target)
+        curves = _curves(self._grids, {name: value[: len(flat)] for name, value in found["predictions"].items()})
+        tree = arviz_base.from_dict(
+            groups | curves,
+            coords=_coordinates(target),
+            dims=_dims(target, groups, "datum"),
+            pred_dims=_dims(target, curves, "grid"),
+        )
+        return _described(tree, target, sample.attributes)
+
+
+def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
+    """Return the posterior tree of one sample, see `Assembly`."""
+    return Assembly(target).tree(sample, key, progress)
+
+
+def _described(tree: xarray.DataTree, target: Target, attributes: dict[str, Any]) -> xarray.DataTree:
+    """Return a tree with units, diagnostics and what it says of itself."""
     problem = target.problem
-    key_draws, key_prior = jax.random.split(key)
-    shape = sample.draws.shape[:2]
-    flat = sample.draws.reshape(-1, target.size)
-    draws = target.sample_prior(key_prior, NUM_PRIOR_DRAWS)
-    every = jnp.concatenate([flat, draws])
-    is_prior = jnp.arange(len(every)) >= len(flat)
-    found = target.at_draws(partial(_at_draw, target, _grids(target)))(
-        every, jax.random.split(key_draws, len(every)), is_prior, progress=partial(progress, "predictions")
-    )
-    groups: dict[str, dict[str, Any]] = {
-        name: {k: v[: len(flat)].reshape(shape + v.shape[1:]) for k, v in found[name].items()}
-        for name in ("posterior", "posterior_predictive", "log_likelihood")
-    }
-    groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
-    groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
-    if sample.statistics:
-        groups["sample_stats"] = {name: np.asarray(value) for name, value in sample.statistics.items()}
-    groups["observed_data"] = {name: term.values for name, term in problem.terms.items()}
-    groups["constant_data"] = _constant_data(target)
-    curves = _curves(target, {name: value[: len(flat)] for name, value in found["predictions"].items()})
-    tree = arviz_base.from_dict(
-        groups | curves,
-        coords=_coordinates(target),
-        dims=_dims(target, groups, "datum"),
-        pred_dims=_dims(target, curves, "grid"),
-    )
     for group in tree.children.values():
         for variable in group.data_vars:
             group[str(variable)].attrs["units"] = _unit(target, str(variable))
@@ -92,46 +128,52 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
         for site in (name, f"{name}_environment"):
             if site in tree["posterior"]:
                 tree["posterior"][site].attrs["display_units"] = prior_of.unit
-    tree["diagnostics"] = diagnose(tree, sample.attributes)
+    tree["diagnostics"] = diagnose(tree, attributes)
     tree.attrs["environments"] = json.dumps(list(problem.environments))
     tree.attrs["terms"] = json.dumps({n: term.observable.quantity for n, term in problem.terms.items()})
     tree.attrs["parameters"] = json.dumps(list(problem.priors))
     # NetCDF has no booleans.
-    facts = {name: int(value) if isinstance(value, bool) else value for name, value in sample.attributes.items()}
+    facts = {name: int(value) if isinstance(value, bool) else value for name, value in attributes.items()}
     tree.attrs |= {name: value for name, value in facts.items() if isinstance(value, str | float | int)}
     return tree
 
 
 def _at_draw(
-    target: Target, grids: dict[str, Points], latents: Latents, sites: dict[str, Array], key: PRNGKeyArray, is_prior: Array
+    target: Target,
+    grids: dict[str, Points],
+    latents: Latents,
+    sites: dict[str, Array],
+    observed: Observed,
+    key: PRNGKeyArray,
+    is_prior: Array,
 ) -> dict[str, dict[str, Array]]:
     """Return everything that is computed at a draw: of the posterior, or of the prior, where the causes do not know the data."""
     problem = target.problem
     posterior, predictive, log_likelihood, curves = dict(sites), {}, {}, {}
     for index, (name, term) in enumerate(problem.terms.items()):
-        points, values, errors = problem.points[name], target.observed[name], latents.errors[name]
+        points, values, errors = problem.points[name], observed[name], latents.errors[name]
         # One prediction for the data and for the grid: its program is compiled once.
-        everywhere = points.followed_by(grids[name]) if name in grids else points
+        everywhere = points.followed_by(grids[name])
         prediction = problem.predict(latents.parameters, term.observable, everywhere)
         likelihood = problem.likelihood(latents, term, prediction[: points.num_points])
         keys = jax.random.split(jax.random.fold_in(key, index), 5)
         causes = likelihood.sample_causes(keys[0], values)
         causes = jnp.where(is_prior, jax.random.normal(keys[1], causes.shape), causes)
         predictive[name] = likelihood.replicate(keys[2], causes)
-        predictive[f"{name}_left_out"] = likelihood.left_out(values).sample(keys[3])
+        left_out = likelihood.left_out(values)
+        predictive[f"{name}_left_out"] = left_out.sample(keys[3])
         predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
         sampled = errors.causes
         shared = 0.0 if sampled is None else problem.effects(term, errors.scales, points).factor @ sampled
         predictive[f"{name}_mean"] = likelihood.mean - shared
-        log_likelihood[name] = likelihood.log_likelihood(values)
+        log_likelihood[name] = jnp.asarray(left_out.log_prob(target.observed[name]))
         posterior |= _biases(target, term, latents, causes)
-        if name in grids:
-            causes = causes if sampled is None else sampled
-            effects = problem.effects(term, errors.scales, grids[name])
-            mean = prediction.mean[points.num_points :]
-            rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
-            curves[f"{name}_mean"] = mean
-            curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
+        causes = causes if sampled is None else sampled
+        effects = problem.effects(term, errors.scales, grids[name])
+        mean = prediction.mean[points.num_points :]
+        rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
+        curves[f"{name}_mean"] = mean
+        curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
     return {
         "posterior": posterior,
         "posterior_predictive": predictive,
@@ -153,36 +195,45 @@ def _biases(target: Target, term: Term, latents: Latents, causes: Array) -> dict
 
 
 def _grids(target: Target) -> dict[str, Points]:
-    """Return the states on which curves are drawn: each environment's range of the state, for terms over one state variable."""
+    """Return the states on which curves are drawn, where no measurement has been made.
+
+    For a term over one state variable they cover each environment's range of it, for others they are the states of the data.
+    """
     found = {}
-    for name, term in target.problem.terms.items():
-        columns = quantities.get(term.observable.quantity).states
-        if len(columns) != 1:
-            continue
-        data, parts = target.problem.points[name], []
-        for environment in np.unique(data.environment):
-            column = data.state[columns[0]][data.environment == environment]
-            parts.append((environment, np.geomspace(column.min(), column.max(), NUM_GRID_POINTS)))
+    for name, data in target.problem.points.items():
+        states: list[dict[str, np.ndarray]] = []
+        environments = np.unique(data.environment)
+        for environment in environments:
+            rows = data.environment == environment
+            if len(data.state) == 1:
+                states.append({k: np.geomspace(c[rows].min(), c[rows].max(), NUM_GRID_POINTS) for k, c in data.state.items()})
+            else:
+                first = _distinct([column[rows] for column in data.state.values()])
+                states.append({key: column[rows][first] for key, column in data.state.items()})
+        sizes = [len(next(iter(state.values()), [0])) for state in states]
         found[name] = Points(
             name=name,
             unit=data.unit,
-            state={columns[0]: np.concatenate([part for _, part in parts])},
+            state={key: np.concatenate([state[key] for state in states]) for key in data.state},
             groups={},
-            environment=np.concatenate([np.full(len(part), environment) for environment, part in parts]),
+            environment=np.repeat(environments, sizes),
             environments=data.environments,
         )
     return found
 
 
-def _curves(target: Target, curves: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+def _distinct(columns: list[np.ndarray]) -> np.ndarray:
+    """Return the rows at which states occur first; the first row where there are no state columns."""
+    return np.sort(np.unique(np.stack(columns, axis=1), axis=0, return_index=True)[1]) if columns else np.array([0])
+
+
+def _curves(grids: dict[str, Points], curves: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
     """Return the groups of the predictions on the grids; bands need fewer draws than parameters do."""
-    if not curves:
-        return {}
     num_draws = len(next(iter(curves.values())))
     kept = np.linspace(0, num_draws - 1, min(NUM_CURVE_DRAWS, num_draws)).astype(int)
     return {
         "predictions": {name: curve[None, kept] for name, curve in curves.items()},
-        "predictions_constant_data": {k: v for name, grid in _grids(target).items() for k, v in _columns(name, grid).items()},
+        "predictions_constant_data": {k: v for name, grid in grids.items() for k, v in _columns(name, grid).items()},
     }
 
 

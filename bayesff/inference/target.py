@@ -1,6 +1,7 @@
 """A NumPyro model as a density over an unconstrained vector, with prior and likelihood apart."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from bayesff.errors import ParameterError
 from bayesff.observables import Prediction
 
 Observed = Mapping[str, Any]
+"""Measured values by term; a datum that is NaN is left out."""
 
 BATCH = 64
 """Draws at which a function is evaluated at once."""
@@ -58,6 +60,11 @@ class Target:
         """Return everything unknown at a point of the unconstrained space."""
         return self._sample(z)[0]
 
+    def environment_parameters(self, z: Float[Array, " dim"]) -> Float[Array, " parameter"]:
+        """Return the potential's parameters in every environment side by side: logarithms of the positive ones."""
+        parameters, positive = self.latents(z).parameters, self.problem.positive
+        return ravel_pytree({name: jnp.log(v) if name in positive else v for name, v in parameters.items()})[0]
+
     def _sample(self, z: Float[Array, " dim"]) -> tuple[Latents, dict[str, Any]]:
         """Return everything unknown, and the sites of the model that say so."""
         with handlers.trace() as trace, handlers.seed(rng_seed=0), handlers.substitute(data=self.constrain(z)):
@@ -74,6 +81,14 @@ class Target:
         shapes = self._unravel(jnp.zeros(self.size))
         return [f"{n}[{i}]" if shapes[n].ndim else n for n in sorted(shapes) for i in range(shapes[n].size)]
 
+    def log_prior(self, z: Float[Array, " dim"]) -> Float[Array, ""]:
+        """Return the log prior density of ``z``, with the Jacobian."""
+        return self._log_prior(z, self._sample(z)[1])
+
+    def _log_prior(self, z: Float[Array, " dim"], trace: dict[str, Any]) -> Float[Array, ""]:
+        found = sum(self.log_jacobians(z).values(), jnp.asarray(0.0))
+        return found + sum(jnp.sum(site["fn"].log_prob(site["value"])) for site in trace.values() if site["type"] == "sample")
+
     def log_parts(self, z: Float[Array, " dim"], observed: Observed | None = None) -> tuple[Array, Array]:
         """Return the log prior density (of ``z``, with the Jacobian) and the log likelihood."""
         log_prior, log_likelihood, _ = self._log_parts(z, observed)
@@ -88,16 +103,13 @@ class Target:
 
     def _log_parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
         latents, trace = self._sample(z)
-        log_prior = sum(self.log_jacobians(z).values(), jnp.asarray(0.0))
-        for site in trace.values():
-            if site["type"] == "sample":
-                log_prior += jnp.sum(site["fn"].log_prob(site["value"]))
+        log_prior = self._log_prior(z, trace)
         predictions, log_likelihood = {}, jnp.asarray(0.0)
         values = self.observed if observed is None else observed
         for name, term in self.problem.terms.items():
             predictions[name] = self.problem.predict(latents.parameters, term.observable, self.problem.points[name])
             likelihood = self.problem.likelihood(latents, term, predictions[name])
-            log_likelihood += jnp.sum(likelihood.distribution().log_prob(values[name]))
+            log_likelihood += likelihood.log_density(values[name])
         return log_prior, log_likelihood, predictions
 
     def log_density(self, z: Float[Array, " dim"], observed: Observed | None = None) -> Float[Array, ""]:
@@ -114,25 +126,30 @@ class Target:
         return jax.vmap(one)(jax.random.split(key, num_draws))
 
     def at_draws(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the map of ``function(latents, sites, *other)`` over draws, compiled once however many draws there are.
+        """Return the map of ``function(latents, sites, common, *other)`` over draws, compiled once however many draws there are.
 
-        It takes the draws, whatever else has a row a draw, and optionally ``progress(done, total)``; it gives NumPy arrays with
-        the draws first. ``sites`` includes deterministic ones.
+        It takes the draws, what they have in ``common``, whatever else has a row a draw, and optionally ``progress(done,
+        total)``; it gives NumPy arrays with the draws first. ``sites`` includes deterministic ones.
         """
 
-        def one(z: Array, *other: Array) -> Any:
+        def one(z: Array, common: Any, *other: Array) -> Any:
             latents, trace = self._sample(z)
             sites = {n: s["value"] for n, s in trace.items() if s["type"] in ("sample", "deterministic")}
-            return function(latents, sites, *other)
+            return function(latents, sites, common, *other)
 
-        batch = jax.jit(jax.vmap(one), compiler_options=seldom_run())
+        @partial(jax.jit, compiler_options=seldom_run())
+        def batch(draws: Array, common: Any, *others: Array) -> Any:
+            return jax.vmap(one, in_axes=(0, None, *(0 for _ in others)))(draws, common, *others)
 
-        def over(draws: Float[Array, "draw dim"], *others: Array, progress: Callable[[int, int], None] = silent) -> Any:
+        def over(
+            draws: Float[Array, "draw dim"], common: Any, *others: Array, progress: Callable[[int, int], None] = silent
+        ) -> Any:
             parts = []
             for first in range(0, len(draws), BATCH):
                 progress(first, len(draws))
                 rows = jnp.minimum(jnp.arange(first, first + BATCH), len(draws) - 1)
-                parts.append(jax.tree.map(np.asarray, batch(*(column[rows] for column in (draws, *others)))))
+                found = batch(draws[rows], common, *(column[rows] for column in others))
+                parts.append(jax.tree.map(np.asarray, found))
             progress(len(draws), len(draws))
             return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(draws)], *parts)
 

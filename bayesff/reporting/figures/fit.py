@@ -38,7 +38,9 @@ def fit_pictures(assessed: Assessed) -> list[Picture]:
 def _picture(assessed: Assessed, term: str) -> Picture:
     shown = [candidate for candidate in assessed.candidates.values() if term in candidate.terms]
     contents = shown[0].terms[term]
-    curve_exists = all("predictions" in one.tree and term in one.tree["predictions"] for one in shown)
+    curve_exists = len(contents.state) == 1 and all(
+        "predictions" in one.tree and term in one.tree["predictions"] for one in shown
+    )
     figure = new_figure(10, 5.4 if len(contents.values) > 1 else 3.6)
     panels = figure.subplots(2, len(shown), sharex=True, squeeze=False, height_ratios=(1.25, 1))
     for index, candidate in enumerate(shown):
