@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -131,6 +132,9 @@ class _Options:
     device: Device
     jobs: int | None
     overwrite: bool
+    transfer: bool = False
+    scheduler: str | None = None
+    resume: bool = False
 
 
 class _Terminated(KeyboardInterrupt):
@@ -141,50 +145,96 @@ def _terminate(*_: object) -> None:
     raise _Terminated
 
 
+_Study = Annotated[
+    str, typer.Argument(metavar="STUDY", help="Name of a study, or path of a Python file that defines one.", show_default=False)
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False),
+]
+_Seed = Annotated[int, _number("--seed", 0, "Seed: the same one gives the same draws.")]
+_Draws = Annotated[int | None, _number("--draws", MIN_DRAWS, "Draws of each chain.  [default: the study's]")]
+_Chains = Annotated[int | None, _number("--chains", MIN_CHAINS, "Number of chains.  [default: the study's]")]
+_Warmup = Annotated[int | None, _number("--warmup", 0, "Steps of each chain before its draws.  [default: the study's]")]
+_Quick = Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")]
+_Device = Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")]
+_Jobs = Annotated[int | None, _number("--jobs", 1, "Processes at once.  [default: by the number of cores; 1 on a GPU]")]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")]
+_Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Run the refits on the Dask cluster of this scheduler, such as tcp://host:8786."),
+]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with a transfer assessment that was interrupted.")]
+
+
 @app.command(short_help="Run a study and write its report.")
 def run(
-    study: Annotated[
-        str,
-        typer.Argument(metavar="STUDY", help="Name of a study, or path of a Python file that defines one.", show_default=False),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Folder to write.  [default: STUDY-run in the current folder]", show_default=False),
-    ] = None,
-    seed: Annotated[int, _number("--seed", 0, "Seed: the same one gives the same draws.")] = 1,
-    draws: Annotated[int | None, _number("--draws", MIN_DRAWS, "Draws of each chain.  [default: the study's]")] = None,
-    chains: Annotated[int | None, _number("--chains", MIN_CHAINS, "Number of chains.  [default: the study's]")] = None,
-    warmup: Annotated[int | None, _number("--warmup", 0, "Steps of each chain before its draws.  [default: the study's]")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")] = False,
-    device: Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")] = Device.cpu,
-    jobs: Annotated[
-        int | None, _number("--jobs", 1, "Candidates to calibrate at once.  [default: up to two a core; 1 on a GPU]")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")] = False,
+    study: _Study,
+    output: _Output = None,
+    seed: _Seed = 1,
+    draws: _Draws = None,
+    chains: _Chains = None,
+    warmup: _Warmup = None,
+    quick: _Quick = False,
+    device: _Device = Device.cpu,
+    jobs: _Jobs = None,
+    overwrite: _Overwrite = False,
+    transfer: Annotated[bool, typer.Option("--transfer", help="Assess transferability too, as 'bayesff transfer' does.")] = False,
 ) -> None:
     """Run a study: calibrate each candidate potential, and write posterior, metrics, figures and report to a folder.
 
     A study is a Python file that defines 'study = bayesff.Study(...)'; 'bayesff list' lists those that come with the package.
     """
+    numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
+    settings = {name: value for name, value in numbers.items() if value is not None}
+    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, transfer))
+
+
+@app.command(short_help="Run a study and assess the transferability of its potentials.")
+def transfer(
+    study: _Study,
+    output: _Output = None,
+    seed: _Seed = 1,
+    draws: _Draws = None,
+    chains: _Chains = None,
+    warmup: _Warmup = None,
+    quick: _Quick = False,
+    device: _Device = Device.cpu,
+    jobs: _Jobs = None,
+    overwrite: _Overwrite = False,
+    scheduler: _Scheduler = None,
+    resume: _Resume = False,
+) -> None:
+    """Run a study and assess transferability: each potential is refitted without each environment, to each one alone, and more.
+
+    Refits are kept as soon as they are finished: a run that was interrupted goes on with --resume. With --scheduler the refits
+    run on a Dask cluster whose workers see the study's file and the output folder.
+    """
+    numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
+    settings = {name: value for name, value in numbers.items() if value is not None}
+    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, True, scheduler, resume))
+
+
+def _start(study: str, output: Path | None, options: _Options) -> None:
+    """Run a study, and end the program with an exit code."""
     from bayesff.study import find
 
     path = find(study)
     folder = Path(f"{path.stem}-run") if output is None else output
-    numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
-    settings = {name: value for name, value in numbers.items() if value is not None}
-    options = _Options(settings, seed, quick, device, jobs, overwrite)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         converged = _run(path, folder, options, _command(study, folder, options))
     except KeyboardInterrupt as stop:
-        typer.echo("bayesff: interrupted, nothing was written", err=True)
+        kept = "; finished refits are kept, add --resume to go on" if options.transfer else ", nothing was written"
+        typer.echo(f"bayesff: interrupted{kept}", err=True)
         raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
     raise typer.Exit(DONE if converged else NOT_CONVERGED)
 
 
 def _command(study: str, folder: Path, options: _Options) -> list[str]:
     """Return the command that repeats a run."""
-    words = ["bayesff", "run", study, "--output", str(folder), "--seed", str(options.seed)]
+    verb = "transfer" if options.transfer else "run"
+    words = ["bayesff", verb, study, "--output", str(folder), "--seed", str(options.seed)]
     for name, value in options.settings.items():
         words += [f"--{name.removeprefix('num_')}", str(value)]
     words += ["--quick"] if options.quick else []
@@ -196,10 +246,10 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
     from bayesff.terminal import ProgressDisplay, console, show_results
 
     started = time.monotonic()
-    with ProgressDisplay(console(stderr=True)) as progress:
+    with ProgressDisplay(console(stderr=True)) as progress, ExitStack() as stack:
         progress.show("", "reading the study", 0, 1)
         _use_device(options.device)
-        from bayesff import reporting, running
+        from bayesff import refitting, reporting, running
         from bayesff.study import load
 
         reporting.check_output(folder, options.overwrite)
@@ -207,7 +257,14 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         changes = running.sampler_changes(study, options.settings, options.quick)
         jobs = options.jobs or (1 if options.device is Device.gpu else running.default_jobs(study))
         progress.show("", "reading the study", 1, 1)
-        trees = running.calibrate(path, study, changes, options.seed, jobs, progress.show)
+        calibrate = partial(running.calibrate, path, study, changes, options.seed, jobs, progress.show)
+        if options.transfer:
+            refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
+            facts = refitting.facts_of(path, study, options.seed, {"sampler": changes, "refits": refits.changes})
+            store = stack.enter_context(refitting.kept_store(folder, facts, options.resume, options.overwrite))
+            trees = refitting.assess_study(path, study, store, refits, calibrate, progress.show)
+        else:
+            trees = calibrate()
         provenance = reporting.collect(
             study.problems,
             command=command,
@@ -271,6 +328,22 @@ def report(
 
         written = reporting.rebuild_report(folder, partial(progress.show, ""))
     typer.echo(f"Report: {written.report}")
+
+
+@app.command(short_help="Set finished runs side by side.")
+def compare(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FOLDER", help="Folders of finished runs, two at least.", show_default=False),
+    ] = None,
+) -> None:
+    """Set finished runs side by side: parameters, predictive scores and, where the data are the same, their differences."""
+    from bayesff import comparing
+    from bayesff.terminal import console, show_comparison
+
+    compared = comparing.compare(folders or [])
+    show_comparison(console(), compared)
+    raise typer.Exit(DONE if compared.converged else NOT_CONVERGED)
 
 
 @data.command("list")

@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -153,7 +154,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(path: Path, changes: dict[str, int], messages: Any) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _watch_parent()
     _worker["study"] = _changed(load(path), changes)
     _worker["report"] = lambda *message: messages.put(message)
 
@@ -167,6 +168,26 @@ def _end_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
+
+
+def process_pool(jobs: int) -> ProcessPoolExecutor:
+    """Return a pool of fresh processes that leave Ctrl-C to this one, and end with it."""
+    executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _watch_parent)
+    with _ignoring_interrupt():
+        # The processes are started one by one as tasks come; these start them all now.
+        for future in [executor.submit(time.sleep, 0.05) for _ in range(jobs)]:
+            future.result()
+    return executor
+
+
+def end_processes(executor: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once, whatever they are at."""
+    for process in list((executor._processes or {}).values()):  # the pool has no public way
+        process.terminate()
+
+
+def _watch_parent() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import bayesff
 from bayesff.errors import BayesffError, StudyError
 
 if TYPE_CHECKING:
+    from bayesff.assessment import Transfer
     from bayesff.calibration import CalibrationProblem
 
 
@@ -35,12 +36,15 @@ class Study:
         the posterior file opens with.
     sampler
         How the posteriors are sampled; ``bayesff run`` may change numbers of draws and chains.
+    transfer
+        What a transfer assessment is asked: tolerances, and the prior of the spread between environments.
     """
 
     name: str
     question: str
     problems: Mapping[str, "CalibrationProblem"]
     sampler: Any = field(default_factory=lambda: _default_sampler())
+    transfer: "Transfer" = field(default_factory=lambda: _default_transfer())
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w-]*", self.name):
@@ -52,12 +56,20 @@ class Study:
         for label in self.problems:
             if not label.isidentifier():
                 raise StudyError(f"study {self.name!r}: a candidate's name must be a plain word, found {label!r}")
+        for problem in self.problems.values():
+            self.transfer.check(problem)
 
 
 def _default_sampler() -> Any:
     from bayesff.inference import NUTS
 
     return NUTS()
+
+
+def _default_transfer() -> "Transfer":
+    from bayesff.assessment import Transfer
+
+    return Transfer()
 
 
 def studies_folder() -> Path:

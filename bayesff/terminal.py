@@ -1,5 +1,6 @@
 """What a person sees in the terminal: progress, tables and results."""
 
+import textwrap
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +17,12 @@ from rich.text import Text
 from bayesff import quantities
 
 if TYPE_CHECKING:
+    from bayesff.comparing import Comparison, Row, Value
     from bayesff.datasets import DataSet
     from bayesff.reporting import Run
 
-_STAGES = {"mode": "finding the mode", "report": "writing the report"}
+_STAGES = {"mode": "finding the mode", "report": "writing the report", "transferability": "assessing transferability"}
+_MISSING = "–"
 _LINES = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
 
@@ -197,3 +200,191 @@ def _range(low: float, high: float) -> str:
     return (
         f"{low:g} to {high:g}" if np.isfinite([low, high]).all() else f"from {low:g}" if np.isfinite(low) else f"up to {high:g}"
     )
+
+
+def show_comparison(where: Console, compared: "Comparison") -> None:
+    """Show which runs have converged, what they differ in, and then the numbers of every candidate side by side."""
+    names = ["\n".join(textwrap.wrap(run.name, 20)) for run in compared.runs]
+    where.print()
+    _show_convergence(where, compared)
+    where.print()
+    _show_side_by_side(where, "run", names, _run_rows(compared))
+    where.print()
+    for sentence in _comparison_sentences(compared):
+        where.print(sentence)
+    for name in compared.tables:
+        _show_candidate(where, compared, name, names)
+    where.print()
+    where.print(_comparison_aids(compared))
+    where.print()
+
+
+def _show_candidate(where: Console, compared: "Comparison", name: str, names: list[str]) -> None:
+    """Show the parameters and scores of a candidate, and below how it carries over between environments."""
+    from bayesff.reporting.wording import candidate_text
+
+    found = [run.candidates.get(name) for run in compared.runs]
+    headings = [
+        heading if candidate is None or candidate.converged else f"{heading}\nNOT CONVERGED"
+        for heading, candidate in zip(names, found, strict=True)
+    ]
+    own = [_comparison_row(row) for row in compared.tables[name] if not row.kind.of_transfer]
+    where.print()
+    _show_side_by_side(where, candidate_text(name), [*headings, *(["difference"] if len(names) == 2 else [])], own)
+    transfer = [_comparison_row(row) for row in compared.tables[name] if row.kind.of_transfer]
+    if transfer:
+        where.print()
+        _show_side_by_side(where, f"{candidate_text(name)}, transfer", headings, transfer)
+
+
+def _show_convergence(where: Console, compared: "Comparison") -> None:
+    from bayesff.reporting.wording import candidate_text, enumerate_words
+
+    if compared.converged:
+        where.print(f"{'Both' if len(compared.runs) == 2 else 'All'} runs have converged.", style="bold green")
+        return
+    failed = [run for run in compared.runs if not run.converged]
+    told = enumerate_words([run.name for run in failed])
+    where.print(f"NOT CONVERGED: do not rely on {told}, take more draws or warm-up steps.", style="bold red")
+    for run in failed:
+        for name, candidate in run.candidates.items():
+            if not candidate.converged:
+                where.print(Padding(f"{run.name}, {candidate_text(name)}: {candidate.reasons}.", (0, 0, 0, 2)))
+
+
+def _run_rows(compared: "Comparison") -> list[list[str]]:
+    """Return what each run is, and the settings and versions in which they differ."""
+    from bayesff.reporting.wording import words
+
+    told = {None: _MISSING, True: "yes", False: "no"}
+    facts = {"study": [run.study for run in compared.runs], "seed": [run.seed for run in compared.runs]} | compared.differing
+    return [
+        ["converged", *("yes" if run.converged else "NOT CONVERGED" for run in compared.runs)],
+        *(
+            [words(name.removeprefix("num_")), *(told[v] if v is None or isinstance(v, bool) else str(v) for v in values)]
+            for name, values in facts.items()
+        ),
+    ]
+
+
+def _show_side_by_side(where: Console, first: str, names: list[str], rows: list[list[str]]) -> None:
+    """Show rows of a name and a text for each run; where they do not fit, names are broken and then runs go below the others."""
+
+    def made(start: int, end: int) -> Table:
+        part = table(first, *names[start:end], right=names, fold=first)
+        for name, *texts in rows:
+            part.add_row(name, *texts[start:end])
+        return part
+
+    start, unlimited = 0, where.options.update(width=10_000)
+    breakable = max(0, *(len(row[0]) - 24 for row in rows))
+    while start < len(names):
+        end = len(names)
+        while end > start + 1 and where.measure(made(start, end), options=unlimited).maximum - breakable > where.width:
+            end -= 1
+        where.print(made(start, end))
+        start = end
+        if start < len(names):
+            where.print()
+
+
+def _comparison_sentences(compared: "Comparison") -> list[str]:
+    """Return what is to be known before the numbers: whether the data were the same, and which parameter differs most."""
+    from bayesff.reporting.wording import candidate_text, enumerate_words, rounded, site_text
+
+    runs = "Both runs" if len(compared.runs) == 2 else "All runs"
+    consequence = "so that elpd and log evidence cannot be compared"
+    consequence += ": no difference of them is shown." if len(compared.runs) == 2 else "."
+    if compared.without_data:
+        verb = "do not say on which data they were" if len(compared.without_data) > 1 else "does not say on which data it was"
+        sentences = [f"{enumerate_words(compared.without_data)} {verb} calibrated, {consequence}"]
+    elif compared.different_data:
+        sentences = [f"The runs were calibrated on different data ({'; '.join(compared.different_data)}), {consequence}"]
+    else:
+        sentences = [f"{runs} were calibrated on the same data."]
+    if compared.identical:
+        return [*sentences, f"{runs} have the same results to the last digit."]
+    if compared.farthest is not None:
+        candidate, site, apart = compared.farthest
+        what = f"{site_text(site, {})} of {candidate_text(candidate)}"
+        number = rounded(apart, 2) if apart >= 0.01 else "less than 0.01"
+        sentences.append(f"Of all parameters {what} differs most: by {number} combined standard deviations (sd).")
+    elif len(compared.runs) == 2:
+        sentences.append("No parameter of a candidate is in both runs.")
+    return sentences
+
+
+def _comparison_row(row: "Row") -> list[str]:
+    """Return the name of a row, its value in each run, and of two runs the difference where one is defined."""
+    shown = [_comparison_label(row), *(_comparison_value(row, value) for value in row.values)]
+    return [*shown, _comparison_difference(row)] if len(row.values) == 2 and not row.kind.of_transfer else shown
+
+
+def _comparison_label(row: "Row") -> str:
+    from bayesff.reporting.wording import axis, site_text, words
+
+    labels = {
+        "parameter": axis(site_text(row.name, {}), row.unit),
+        "evidence": "log evidence",
+        "coverage": "worst coverage",
+        "spread": f"spread of {site_text(row.name.removeprefix('tau_'), {})}",
+        "left out": f"coverage of {row.name} left out",
+        "tension": f"tension: {words(row.name)}",
+    }
+    return labels.get(row.kind, row.kind)
+
+
+def _comparison_value(row: "Row", value: "Value | None") -> str:
+    from bayesff.reporting.wording import interval, percent, plus_minus, rounded, significant
+
+    if value is None:
+        return _MISSING
+    if row.kind in ("coverage", "left out"):
+        return f"{percent(value.number)} ({value.place})" if value.place else percent(value.number)
+    unit = "" if value.unit == row.unit else value.unit
+    if value.low is not None and value.high is not None:
+        return f"{significant(value.number)} ({interval(value.low, value.high, unit)})"
+    return rounded(value.number, 1) if value.spread is None else plus_minus(value.number, value.spread, unit)
+
+
+def _comparison_difference(row: "Row") -> str:
+    from bayesff.reporting.wording import plus_minus, rounded
+
+    if row.kind == "coverage":
+        return ""
+    if row.difference is None:
+        return _MISSING
+    number, spread = row.difference.number, row.difference.spread
+    text = rounded(number, 2 if row.kind == "parameter" else 1) if spread is None else plus_minus(number, spread)
+    signed = text if number <= 0 or text.strip("0.") == "" else f"+{text}"
+    return f"{signed} sd" if row.kind == "parameter" else signed
+
+
+def _comparison_aids(compared: "Comparison") -> Table:
+    """Return how the tables are to be read, as far as they have such rows."""
+    kinds = {row.kind for rows in compared.tables.values() for row in rows}
+    aids = {
+        "parameter": ("±", "standard deviation; of an elpd its standard error"),
+        "elpd": ("elpd", "expected log predictive density, each datum predicted from all the others: larger is better"),
+        "evidence": ("log evidence", "its ± is the standard deviation of its estimate: larger is better"),
+        "coverage": (
+            "worst coverage",
+            "where the fewest data of an environment lie in their 90 % intervals, each predicted from all the others",
+        ),
+        "spread": ("spread", "of a parameter between environments: mean and central 90 % interval"),
+        "left out": ("left out", "share of an environment's data in their 90 % intervals, predicted from the other environments"),
+        "tension": (
+            "tension",
+            "log ratio above 0: shared parameters are favoured; suspiciousness below 0: environments disagree",
+        ),
+    }
+    made = Table.grid(padding=(0, 2))
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    for kind, (term, meaning) in aids.items():
+        if kind in kinds:
+            made.add_row(term, meaning)
+    if len(compared.runs) == 2:
+        first, second = (run.name for run in compared.runs)
+        made.add_row("difference", f"{second} minus {first}; of parameters in combined standard deviations (sd)")
+    return made

@@ -11,6 +11,7 @@ import jax
 import numpyro.distributions as dist
 
 import bayesff as bff
+from bayesff.assessment import Tolerance, Transfer
 from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, GroupBias, Prior, Term
 
 jax.config.update("jax_enable_x64", True)
@@ -46,6 +47,15 @@ viscosity = Term(
     bff.observables.DiluteViscosity(molar_mass=MOLAR_MASS, resolution=20),
     effects=[Discrepancy("temperature", scale=Prior(dist.LogNormal(-1.6, 0.7), "uPa*s"), length=smooth)],
 )
+# What a simulation of the gas should be told: a second virial within 3 cm^3/mol (1 % of a gas's density at 10 MPa and 300 K), a
+# viscosity within 2 %, the dimer's energy within 10 K.
+transfer = Transfer(
+    tolerances={
+        "second_virial": Tolerance(3.0, "cm^3/mol"),
+        "viscosity": Tolerance(0.02),
+        "dimer_energy": Tolerance(10.0, "K"),
+    }
+)
 depth = Prior(dist.LogNormal(4.85, 0.2), "K")
 study = bff.Study(
     name="argon_gas",
@@ -75,6 +85,7 @@ study = bff.Study(
             [dimer, virial, viscosity],
         ),
     },
+    transfer=transfer,
 )
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS, MAX_PARETO_K, aggregate, scores
 from bayesff.assessment.summaries import display, prior_contraction, summarise
 from bayesff.assessment.tables import LeaveOneOut, leave_one_out, pointwise
+from bayesff.assessment.transfer import Tolerance, Transfer
 from bayesff.assessment.trees import Contents, contents, draws, environments, parameter_names
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "MAX_PARETO_K",
     "Contents",
     "LeaveOneOut",
+    "Tolerance",
+    "Transfer",
     "aggregate",
     "comparable",
     "compare",

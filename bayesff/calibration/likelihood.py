@@ -58,7 +58,7 @@ class Likelihood(eqx.Module):
         if jnp.ndim(log_prob):
             return jnp.sum(jnp.where(known, log_prob, 0.0))
         # A datum that is left out counts as a standard normal number that is zero.
-        return log_prob + 0.5 * jnp.log(2 * jnp.pi) * jnp.sum(~known)
+        return jnp.asarray(log_prob + 0.5 * jnp.log(2 * jnp.pi) * jnp.sum(~known))
 
     def known(self, known: Bool[Array, " datum"]) -> "Likelihood":
         """Return the likelihood in which the other data are standard normal numbers that nothing else depends on."""

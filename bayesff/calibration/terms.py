@@ -63,6 +63,11 @@ class Term:
             object.__setattr__(self, key, value)
         self._check()
 
+    def without(self, kind: type[Effect]) -> "Term":
+        """Return the term without its effects of a kind."""
+        kept = [effect for effect in self.effects if not isinstance(effect, kind)]
+        return Term(self.parts, self.observable, self.noise, kept, self.name)
+
     def _check(self) -> None:
         if not self.parts:
             raise StudyError(f"term {self.name!r}: there are no data, give at least one datum")

@@ -143,6 +143,20 @@ def _prior_precision(target: Target, mode: Mode) -> Float[Array, "location locat
     return (vectors * jnp.maximum(values, 1e-6)) @ vectors.T
 
 
+def fisher_information(target: Target, coordinates: Coordinates, z: Float[Array, " dim"]) -> Float[Array, "parameter parameter"]:
+    r"""Return the Fisher information of the potential's parameters, :math:`J^T C(\phi)^{-1} J`, with ``J`` taken at the mode.
+
+    The parameters are those of `Target.environment_parameters`: logarithms of the positive ones, so that the inverse of an
+    eigenvalue's square root is a relative standard deviation. The sizes of the errors are those at the point.
+    """
+    found, _ = _of_parameters(target, coordinates.terms, jnp.zeros(len(coordinates.parameters)), z)
+    if target.problem.is_pooled_partially:
+        return found
+    per_location = jax.jacfwd(target.environment_parameters)(coordinates.mode.location)[:, target.locations]
+    inverse = jnp.linalg.inv(per_location)
+    return inverse.T @ found @ inverse
+
+
 def _parameters(target: Target, z: Float[Array, " dim"]) -> tuple[Float[Array, " parameter"], Float[Array, "parameter location"]]:
     """Return the potential's parameters in the environments, and how they move with the locations, at a point.
 
@@ -157,15 +171,23 @@ def _information(
     target: Target, terms: dict[str, Linearised], at_mode: Float[Array, " parameter"], z: Float[Array, " dim"]
 ) -> tuple[Array, Array]:
     """Return what the data say of the locations when errors have the sizes of a point: their precision, and their pull."""
-    latents: Latents = target.latents(z)
     parameters, per_location = _parameters(target, z)
-    information, pull = jnp.zeros((len(at_mode),) * 2), jnp.zeros(len(at_mode))
+    information, pull = _of_parameters(target, terms, parameters - at_mode, z)
+    return per_location.T @ information @ per_location, per_location.T @ pull
+
+
+def _of_parameters(
+    target: Target, terms: dict[str, Linearised], moved: Float[Array, " parameter"], z: Float[Array, " dim"]
+) -> tuple[Array, Array]:
+    """Return the precision and the pull of the parameters themselves, which have moved from the mode."""
+    latents: Latents = target.latents(z)
+    information, pull = jnp.zeros((len(moved),) * 2), jnp.zeros(len(moved))
     for name, linear in terms.items():
         term, errors = target.problem.terms[name], latents.errors[name]
         effects = target.problem.effects(term, errors.scales, target.problem.points[name])
         covariance = (effects + term.measurement_covariance().scale(errors.noise_scale) + linear.numerical).known(linear.known)
-        residual = linear.residual - linear.jacobian @ (parameters - at_mode)
+        residual = linear.residual - linear.jacobian @ moved
         weighed = covariance.solve(jnp.column_stack([linear.jacobian, residual]))
         found = linear.jacobian.T @ weighed
         information, pull = information + found[:, :-1], pull + found[:, -1]
-    return per_location.T @ information @ per_location, per_location.T @ pull
+    return information, pull

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray
+from jaxtyping import Float
 
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -77,6 +78,16 @@ def _scalars(posterior: xarray.Dataset) -> tuple[list[str], list[np.ndarray]]:
             names.append(f"{name}{label}")
             columns.append(values[:, :, index])
     return names, columns
+
+
+def settled(draws: Float[np.ndarray, "problem chain draw dim"]) -> bool:
+    """Return whether R-hat and effective sample sizes of all coordinates pass, of every problem."""
+    columns = [np.moveaxis(one, 2, 0) for one in draws]
+    return all(
+        np.all(_figures(list(one), "rhat") < MAX_RHAT)
+        and all(np.all(_figures(list(one), f"ess_{kind}") > MIN_ESS) for kind in ("bulk", "tail"))
+        for one in columns
+    )
 
 
 def _figures(columns: list[np.ndarray], name: str) -> np.ndarray:

@@ -108,5 +108,5 @@ def _effective(values: Float[np.ndarray, "chain draw"]) -> float:
     """Return the effective number of draws for the mean of a quantity; all of them where that cannot be told."""
     from arviz_stats.base.array import array_stats
 
-    found = float(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean"))
+    found = float(np.asarray(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")))
     return min(found, values.size) if np.isfinite(found) else float(values.size)

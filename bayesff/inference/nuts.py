@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,19 +13,23 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo
 
-from bayesff.inference.coordinates import Coordinates, compile_coordinates
+from bayesff.inference.coordinates import Coordinates, compile_coordinates, fisher_information
+from bayesff.inference.diagnostics import settled
 from bayesff.inference.evidence import Evidence, bridge
 from bayesff.inference.method import Method
 from bayesff.inference.mode import Energies, Mode, compile_energies, find_modes, num_points
 from bayesff.inference.posterior import Progress, Sample
 from bayesff.inference.target import Observed, Target, seldom_run, silent
 
+NUM_INFORMATION_DRAWS = 100
+"""Draws at which the Fisher information is kept."""
+
 
 class Compiled(NamedTuple):
     """What is compiled for a target, each function when it is first called.
 
     The gradient at a batch of points, the coordinates about a mode, points in them, the same with their derivatives, the first
-    states of chains, and the next ones; each for several problems.
+    states of chains, and the next ones; each for several problems. At last the Fisher information of one problem at points.
     """
 
     energies: Energies
@@ -34,6 +38,7 @@ class Compiled(NamedTuple):
     place: Callable[[Coordinates, Array], Any]
     initialise: Callable[..., Any]
     advance: Callable[..., Any]
+    information: Callable[[Coordinates, Array], Array]
 
 
 def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
@@ -59,6 +64,9 @@ class NUTS(Method):
         Acceptance probability that the step size is adapted to.
     max_tree_depth
         Doublings of a trajectory at most.
+    max_draws
+        Draws of each chain at most, where the chains go on, ``num_draws`` at a time, until R-hat and effective sample sizes pass;
+        none are added if not given.
 
     References
     ----------
@@ -70,6 +78,7 @@ class NUTS(Method):
     num_chains: int = 4
     target_accept_prob: float = 0.85
     max_tree_depth: int = 10
+    max_draws: int | None = None
 
     def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         observed = {name: values[None] for name, values in target.observed.items()}
@@ -108,10 +117,13 @@ class NUTS(Method):
         coordinates, drawn = self._draw(compiled, modes, observed, keys, progress)
         samples = []
         for index in range(len(keys)):
-            one = jax.tree.map(lambda leaf, index=index: leaf[index : index + 1], (coordinates, observed))
+            own_coordinates, own_observed = jax.tree.map(
+                lambda leaf, index=index: leaf[index : index + 1], (coordinates, observed)
+            )
             own = {name: column[index] for name, column in drawn.items()}
-            evidence = self._evidence(compiled, *one, own, keys[index])
-            samples.append(_sample(own, modes.converged[index], {"log_z": evidence.log_z, "log_z_sd": evidence.sd}))
+            evidence = self._evidence(compiled, own_coordinates, own_observed, own, keys[index])
+            sample = _sample(own, modes.converged[index], {"log_z": evidence.log_z, "log_z_sd": evidence.sd})
+            samples.append(replace(sample, information=self._information(compiled, target, own_coordinates, own["z"])))
         return samples
 
     def draw_several(self, target: Target, observed: Observed, key: PRNGKeyArray) -> Float[Array, "problem chain draw dim"]:
@@ -150,13 +162,19 @@ class NUTS(Method):
         # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
         chunk = math.ceil(total / 30)
         kept: list[dict[str, Array]] = []
-        for done in range(0, total, chunk):
-            progress("sampling", done, total)
-            states, drawn = compiled.advance(coordinates, observed, states, chunk)
-            kept.append(jax.block_until_ready(drawn))
-        progress("sampling", total, total)
-        drawn = {name: jnp.concatenate([part[name] for part in kept], axis=1)[:, self.num_warmup : total] for name in kept[0]}
-        return coordinates, {name: jnp.swapaxes(column, 1, 2) for name, column in drawn.items()}
+        while True:
+            while (done := chunk * len(kept)) < total:
+                progress("sampling", done, total)
+                states, drawn = compiled.advance(coordinates, observed, states, chunk)
+                kept.append(jax.block_until_ready(drawn))
+            rows = slice(self.num_warmup, total)
+            drawn = {name: jnp.concatenate([part[name] for part in kept], axis=1)[:, rows] for name in kept[0]}
+            drawn = {name: jnp.swapaxes(column, 1, 2) for name, column in drawn.items()}
+            longer = total + self.num_draws
+            if longer - self.num_warmup > (self.max_draws or 0) or settled(np.asarray(drawn["z"])):
+                progress("sampling", total, total)
+                return coordinates, drawn
+            total = longer
 
     def _evidence(
         self, compiled: Compiled, coordinates: Coordinates, observed: Observed, drawn: dict[str, Array], key: PRNGKeyArray
@@ -176,6 +194,17 @@ class NUTS(Method):
 
         seed = np.asarray(jax.random.key_data(jax.random.fold_in(key, 1))).tolist()
         return bridge(np.asarray(drawn["w"]), np.asarray(drawn["whitened_lp"]), evaluate, np.random.default_rng(seed))
+
+    @staticmethod
+    def _information(
+        compiled: Compiled, target: Target, coordinates: Coordinates, z: Float[Array, "chain draw dim"]
+    ) -> Float[np.ndarray, "draw parameter parameter"] | None:
+        """Return the Fisher information at some draws; with partial pooling it is no question that is asked."""
+        if target.problem.is_pooled_partially:
+            return None
+        flat = z.reshape(-1, target.size)
+        kept = np.linspace(0, len(flat) - 1, NUM_INFORMATION_DRAWS).astype(int)
+        return np.asarray(compiled.information(jax.tree.map(lambda leaf: leaf[0], coordinates), flat[kept]))
 
     def start(self, compiled: Compiled, coordinates: Coordinates, observed: Observed, keys: Key[Array, " problem"]) -> Any:
         """Return the states (problem, chain) of all chains of each of several problems, at points drawn about the modes."""
@@ -213,6 +242,7 @@ class NUTS(Method):
 
             return jax.vmap(one)(coordinates, observed, states)
 
+        information = jax.vmap(partial(fisher_information, target), in_axes=(None, 0))
         locations, places = (jax.vmap(jax.vmap(function, in_axes=(None, 0))) for function in (locate, place))
         states = jax.vmap(jax.vmap(initialise, in_axes=(None, None, 0, 0, 0, 0)))
         energies = compile_energies(target)
@@ -223,6 +253,7 @@ class NUTS(Method):
             jax.jit(places, compiler_options=seldom_run()),
             jax.jit(states, compiler_options=seldom_run()),
             jax.jit(advance, static_argnums=3),
+            jax.jit(information, compiler_options=seldom_run()),
         )
 
     def kernel(self, target: Target) -> tuple[Callable[..., Any], Callable[..., Any]]:

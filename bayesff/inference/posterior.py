@@ -37,11 +37,15 @@ class Sample:
         One number a draw each, under ArviZ's names (``diverging``, ``energy``, ...); may be empty.
     attributes
         Facts about the run as a whole, such as its method and the evidence.
+    information
+        Fisher information of the potential's parameters at the sizes that the errors have in some of the draws, where the method
+        knows it; see `bayesff.inference.coordinates.fisher_information`.
     """
 
     draws: Float[Array, "chain draw dim"]
     statistics: dict[str, Array] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    information: Float[np.ndarray, "draw parameter parameter"] | None = None
 
 
 class Assembly:
@@ -65,7 +69,7 @@ class Assembly:
         key: PRNGKeyArray,
         progress: Progress = silent,
         observed: Observed | None = None,
-        num_prior_draws: int = NUM_PRIOR_DRAWS,
+        full: Observed | None = None,
     ) -> xarray.DataTree:
         """Return the posterior tree of a sample.
 
@@ -80,28 +84,30 @@ class Assembly:
         observed
             Measured values by term, NaN for the data that the sample left out: they are predicted as if they had never been
             measured, and their log likelihood is that of these predictions. All data if not given.
-        num_prior_draws
-            Draws of the prior; without any the tree has no groups of the prior.
+        full
+            Values by term with those that were left out, which the predictions are judged by; the measured ones if not given.
         """
         target, problem = self._target, self._target.problem
         key_draws, key_prior = jax.random.split(key)
         shape = sample.draws.shape[:2]
         flat = sample.draws.reshape(-1, target.size)
-        every = jnp.concatenate([flat, target.sample_prior(key_prior, num_prior_draws)]) if num_prior_draws else flat
+        every = jnp.concatenate([flat, target.sample_prior(key_prior, NUM_PRIOR_DRAWS)])
         is_prior = jnp.arange(len(every)) >= len(flat)
         keys = jax.random.split(key_draws, len(every))
-        values = target.observed if observed is None else dict(observed)
-        found = self._at_draws(every, values, keys, is_prior, progress=partial(progress, "predictions"))
+        values = dict(target.observed if full is None else full)
+        known = values if observed is None else dict(observed)
+        found = self._at_draws(every, (known, values), keys, is_prior, progress=partial(progress, "predictions"))
         groups: dict[str, dict[str, Any]] = {
             name: {k: v[: len(flat)].reshape(shape + v.shape[1:]) for k, v in found[name].items()}
             for name in ("posterior", "posterior_predictive", "log_likelihood")
         }
-        if num_prior_draws:
-            groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
-            groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
+        groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
+        groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
         if sample.statistics:
+            totals = np.sum(list(found["totals"].values()), axis=0)[: len(flat)].reshape(shape)
             groups["sample_stats"] = {name: np.asarray(value) for name, value in sample.statistics.items()}
-        groups["observed_data"] = {name: term.values for name, term in problem.terms.items()}
+            groups["sample_stats"]["log_likelihood"] = totals
+        groups["observed_data"] = {name: np.asarray(values[name]) for name in problem.terms}
         groups["constant_data"] = _constant_data(target)
         curves = _curves(self._grids, {name: value[: len(flat)] for name, value in found["predictions"].items()})
         tree = arviz_base.from_dict(
@@ -110,12 +116,21 @@ class Assembly:
             dims=_dims(target, groups, "datum"),
             pred_dims=_dims(target, curves, "grid"),
         )
+        if sample.information is not None:
+            tree["fisher_information"] = _information(target, sample.information)
         return _described(tree, target, sample.attributes)
 
 
 def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
     """Return the posterior tree of one sample, see `Assembly`."""
     return Assembly(target).tree(sample, key, progress)
+
+
+def _information(target: Target, found: Float[np.ndarray, "draw parameter parameter"]) -> xarray.Dataset:
+    names = target.parameter_names()
+    return xarray.Dataset(
+        {"information": (("draw", "parameter", "other_parameter"), found)}, {"parameter": names, "other_parameter": names}
+    )
 
 
 def _described(tree: xarray.DataTree, target: Target, attributes: dict[str, Any]) -> xarray.DataTree:
@@ -143,15 +158,15 @@ def _at_draw(
     grids: dict[str, Points],
     latents: Latents,
     sites: dict[str, Array],
-    observed: Observed,
+    observed: tuple[Observed, Observed],
     key: PRNGKeyArray,
     is_prior: Array,
 ) -> dict[str, dict[str, Array]]:
     """Return everything that is computed at a draw: of the posterior, or of the prior, where the causes do not know the data."""
     problem = target.problem
-    posterior, predictive, log_likelihood, curves = dict(sites), {}, {}, {}
+    posterior, predictive, log_likelihood, totals, curves = dict(sites), {}, {}, {}, {}
     for index, (name, term) in enumerate(problem.terms.items()):
-        points, values, errors = problem.points[name], observed[name], latents.errors[name]
+        points, values, errors = problem.points[name], observed[0][name], latents.errors[name]
         # One prediction for the data and for the grid: its program is compiled once.
         everywhere = points.followed_by(grids[name])
         prediction = problem.predict(latents.parameters, term.observable, everywhere)
@@ -166,7 +181,8 @@ def _at_draw(
         sampled = errors.causes
         shared = 0.0 if sampled is None else problem.effects(term, errors.scales, points).factor @ sampled
         predictive[f"{name}_mean"] = likelihood.mean - shared
-        log_likelihood[name] = jnp.asarray(left_out.log_prob(target.observed[name]))
+        log_likelihood[name] = jnp.asarray(left_out.log_prob(observed[1][name]))
+        totals[name] = likelihood.log_density(values)
         posterior |= _biases(target, term, latents, causes)
         causes = causes if sampled is None else sampled
         effects = problem.effects(term, errors.scales, grids[name])
@@ -178,6 +194,7 @@ def _at_draw(
         "posterior": posterior,
         "posterior_predictive": predictive,
         "log_likelihood": log_likelihood,
+        "totals": totals,
         "predictions": curves,
     }
 

@@ -65,6 +65,13 @@ class Target:
         parameters, positive = self.latents(z).parameters, self.problem.positive
         return ravel_pytree({name: jnp.log(v) if name in positive else v for name, v in parameters.items()})[0]
 
+    def parameter_names(self) -> list[str]:
+        """Return the names of the entries of `environment_parameters`, with the environment where there is one value in each."""
+        found, labels = [], self.problem.environments
+        for name, values in sorted(self.latents(jnp.zeros(self.size)).parameters.items()):
+            found += [f"{name}[{label}]" for label in labels] if jnp.ndim(values) else [name]
+        return found
+
     def _sample(self, z: Float[Array, " dim"]) -> tuple[Latents, dict[str, Any]]:
         """Return everything unknown, and the sites of the model that say so."""
         with handlers.trace() as trace, handlers.seed(rng_seed=0), handlers.substitute(data=self.constrain(z)):

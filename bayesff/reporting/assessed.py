@@ -64,6 +64,22 @@ class Candidate:
         """Why it has not; empty if it has."""
         return str(self.tree["diagnostics"].attrs.get("reasons", ""))
 
+    @property
+    def transfer(self) -> dict[str, xarray.Dataset]:
+        """Its transfer assessment, see `bayesff.assessment.transfer.assess_transfer`; empty if there is none."""
+        if "transferability" not in self.tree.children:
+            return {}
+        return {name: child.to_dataset() for name, child in self.tree["transferability"].children.items()}
+
+    @property
+    def unconverged_refits(self) -> list[str]:
+        """Which refits of the transfer assessment have not converged, and why."""
+        refits = self.transfer.get("refits")
+        if refits is None:
+            return []
+        rows = [refits.isel(refit=index) for index in np.flatnonzero(refits["converged"].to_numpy() == 0)]
+        return [f"refit ({row['variant'].item()}, fitted to {row['fitted'].item()}): {row['reasons'].item()}" for row in rows]
+
     def has_statistic(self, name: str) -> bool:
         """Return whether the method gave a statistic of every draw, such as ``energy``."""
         return "sample_stats" in self.tree.children and name in self.tree["sample_stats"].data_vars
@@ -104,8 +120,8 @@ class Assessed:
 
     @property
     def converged(self) -> bool:
-        """Whether all candidates have converged."""
-        return all(candidate.converged for candidate in self.candidates.values())
+        """Whether all candidates have converged, and all their refits."""
+        return all(one.converged and not one.unconverged_refits for one in self.candidates.values())
 
 
 def assess(trees: Mapping[str, xarray.DataTree]) -> Assessed:

@@ -11,8 +11,8 @@ import xarray
 
 from bayesff.errors import OutputError
 from bayesff.reporting.assessed import Assessed, assess
-from bayesff.reporting.metrics import metrics_of
 from bayesff.reporting.report import render
+from bayesff.reporting.run_metrics import metrics_of
 from bayesff.reporting.store import load_facts, load_posterior, save_posterior, storable_tree
 from bayesff.reporting.tables import ParameterRow, parameter_rows
 from bayesff.reporting.verdict import Verdict, verdict

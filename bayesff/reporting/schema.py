@@ -112,6 +112,136 @@ class Compared(_Part):
     weight: float
 
 
+class Spread(_Part):
+    """The spread of a parameter between environments (relative for a positive one), and its values, in ``unit``."""
+
+    mean: float
+    q05: float
+    q50: float
+    q95: float
+    p_within: float
+    prior_p_within: float
+    unit: str
+    common: dict[Literal["value", "q05", "q95"], float]
+    environments: dict[str, dict[Literal["value", "q05", "q95", "p_outside"], float]]
+
+
+class TransferScores(_Part):
+    """Scores of predicting an environment; the errors of sums and means are standard errors over the data."""
+
+    num_data: int
+    rmse_over_uncertainty: float
+    rmse_over_uncertainty_q05: float
+    rmse_over_uncertainty_q95: float
+    crps: float | None
+    crps_over_uncertainty: float
+    crps_over_uncertainty_se: float | None
+    skill: float
+    skill_se: float | None
+    coverage: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
+    coverage_low: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
+    coverage_high: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
+    log_predictive_density: float
+    log_predictive_density_se: float | None
+
+
+class LeftOut(TransferScores):
+    """Scores of an environment that was left out, and the density of all its data together."""
+
+    joint_log_predictive_density: float | None
+    joint_log_predictive_density_sd: float | None
+
+
+class MatrixEntry(TransferScores):
+    """Scores of a transfer, its index, and the probability that all its predictions are within tolerance."""
+
+    index: dict[Literal["q05", "q50", "q95"], float]
+    p_within: float | None
+    p_within_se: float | None
+    p_within_of: dict[str, float]
+
+
+class Tension(_Part):
+    """One parameter vector against one for each environment."""
+
+    log_ratio: float
+    log_ratio_sd: float
+    suspiciousness: float
+    suspiciousness_sd: float
+    dimension: float
+    dimension_sd: float
+    p_value: float | None
+
+
+class Domain(_Part):
+    """Ranges of the state in which the probability of being within tolerance exceeds 0.9, by what was fitted.
+
+    In ``sure_ranges`` it does by two of its Monte Carlo errors.
+    """
+
+    state: str
+    ranges: dict[str, list[tuple[float, float]]]
+    sure_ranges: dict[str, list[tuple[float, float]]]
+
+
+class Combination(_Part):
+    """A combination of parameters, as powers of each, and how well the data fix it."""
+
+    eigenvalue: float
+    eigenvalue_q05: float
+    eigenvalue_q95: float
+    contraction: float
+    power: dict[str, float]
+
+
+class RefitFacts(_Part):
+    """A refit: what was fitted, its evidence, and whether it converged."""
+
+    variant: Literal["shared", "pooled", "separate", "bare"]
+    fitted: str
+    converged: bool
+    reasons: str
+    log_z: float
+    log_z_sd: float
+
+
+class Tolerated(_Part):
+    """A tolerance; relative where it has no unit."""
+
+    amount: float
+    unit: str
+
+
+class Transfer(_Part):
+    """The transfer assessment of a candidate; what could not be computed is empty, and ``notes`` say why."""
+
+    notes: list[str]
+    spread_tolerance: float
+    tolerances: dict[str, Tolerated]
+    spread: dict[str, Spread]
+    left_out: dict[str, LeftOut]
+    left_out_shared: dict[str, LeftOut]
+    left_out_bare: dict[str, LeftOut]
+    matrix: dict[str, dict[str, MatrixEntry]]
+    within_everywhere: dict[str, dict[Literal["p_within", "p_within_se"], float]]
+    tension: Tension | None
+    domain: dict[str, Domain]
+    identifiability: dict[str, list[Combination]]
+    refits: list[RefitFacts]
+
+
+class ComparedTransfer(_Part):
+    """How a candidate predicts environments that were left out, beside the best one."""
+
+    left_out_density: float
+    left_out_density_sd: float
+    difference: float
+    difference_se: float | None
+    weight: float
+    log_z: dict[str, float | None]
+    log_z_sd: dict[str, float | None]
+
+
 class Metrics(_Part):
     """The file."""
 
@@ -121,3 +251,5 @@ class Metrics(_Part):
     converged: bool
     models: dict[str, Candidate]
     comparison: dict[str, Compared] | None
+    transfer: dict[str, Transfer] | None = None
+    transfer_comparison: dict[str, ComparedTransfer] | None = None

@@ -57,7 +57,7 @@ def save_posterior(
         place = "" if name == names[0] else f"candidates/{name}/"
         tree = storable_tree(tree)
         groups[place.rstrip("/") or "/"] = xarray.Dataset(attrs=tree.attrs)
-        groups |= {f"{place}{group}": child.to_dataset() for group, child in tree.children.items()}
+        groups |= {f"{place}{group}": dataset for group, dataset in _groups(tree).items()}
     ours: dict[str, Any] = {"format": FORMAT, "study": study, "question": question, "potential": names[0], "candidates": names}
     ours |= {"seed": seed, "provenance": dict(provenance or {})}
     root = xarray.DataTree.from_dict(groups)
@@ -81,7 +81,7 @@ def load_posterior(path: str | Path) -> dict[str, xarray.DataTree]:
     for name in names:
         branch = root if name == names[0] else root[f"candidates/{name}"]
         assert isinstance(branch, xarray.DataTree)
-        groups = {group: child.to_dataset() for group, child in branch.children.items() if group != "candidates"}
+        groups = {group: found for group, found in _groups(branch).items() if group.split("/")[0] != "candidates"}
         trees[name] = xarray.DataTree.from_dict(groups)
         trees[name].attrs |= {key: value for key, value in branch.attrs.items() if key not in _OURS}
     return trees
@@ -104,10 +104,19 @@ def load_facts(path: str | Path) -> dict[str, Any]:
 
 def storable_tree(tree: xarray.DataTree) -> xarray.DataTree:
     """Return the posterior of one candidate as it comes back from a file: draws of data in single precision, plain attributes."""
-    groups = {group: _storable_dataset(child.to_dataset(), group in _SINGLE) for group, child in tree.children.items()}
+    groups = {group: _storable_dataset(dataset, group in _SINGLE) for group, dataset in _groups(tree).items()}
     kept = xarray.DataTree.from_dict(groups)
     kept.attrs |= storable(tree.attrs)
     return kept
+
+
+def _groups(tree: xarray.DataTree) -> dict[str, xarray.Dataset]:
+    """Return every group below a tree by its path, those inside other groups too."""
+    return {
+        node.path.removeprefix(f"{tree.path.rstrip('/')}/"): node.to_dataset(inherit=False)
+        for node in tree.subtree
+        if node is not tree
+    }
 
 
 def storable(attributes: Mapping[Any, Any]) -> dict[str, Any]:

@@ -53,6 +53,11 @@ def verdict(assessed: Assessed) -> Verdict:
         for candidate in assessed.candidates.values()
         if not candidate.converged
     ]
+    reasons += [
+        f"{candidate_text(candidate.name)}, {reason}."
+        for candidate in assessed.candidates.values()
+        for reason in candidate.unconverged_refits
+    ]
     findings = [sentence for candidate in assessed.candidates.values() for sentence in form_findings(candidate)]
     findings += [*noise_findings(assessed.best), calibration_finding(assessed.best)]
     return Verdict(assessed.converged, reasons, [ranking(assessed), parameters_and_misfit(assessed.best)], findings)

@@ -114,6 +114,18 @@ def percent(share: float) -> str:
     return "–" if not math.isfinite(share) else f"{100 * share:.0f} %"
 
 
+def probability(value: float) -> str:
+    """Return a probability with two decimals, which is what draws know of it."""
+    if not math.isfinite(value):
+        return "–"
+    return "below 0.01" if value < 0.01 else "above 0.99" if value > 0.99 else f"{value:.2f}"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Return ``2.9 to 12 %`` for two shares, each to two significant digits."""
+    return f"{significant(100 * low)} to {significant(100 * high)} %"
+
+
 def solid(text: str) -> str:
     """Return a text whose lines do not break inside ``1.2 ± 0.1`` or ``90 %``."""
     return text.replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%")

@@ -8,6 +8,7 @@ import xarray
 
 from bayesff.reporting.assessed import Assessed, Candidate, assess
 from bayesff.reporting.schema import Metrics
+from bayesff.reporting.transfer_metrics import comparison_metrics, transfer_metrics
 
 
 def metrics(study: str, seed: int | None, trees: Mapping[str, xarray.DataTree]) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def metrics_of(study: str, seed: int | None, assessed: Assessed) -> dict[str, An
             "converged": assessed.converged,
             "models": {name: _candidate(candidate) for name, candidate in assessed.candidates.items()},
             "comparison": None if comparison is None else _comparison(comparison),
+            "transfer": {name: transfer_metrics(one) for name, one in assessed.candidates.items() if one.transfer} or None,
+            "transfer_comparison": comparison_metrics(assessed.candidates),
         }
     )
     return checked.model_dump(by_alias=True)

@@ -1,0 +1,96 @@
+"""What a transfer assessment is asked: which spread between environments is small, and how far off a prediction may be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpyro.distributions as dist
+from jaxtyping import Float
+
+from bayesff import units
+from bayesff.calibration import CalibrationProblem, Prior
+from bayesff.errors import StudyError
+from bayesff.inference import NUTS
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a prediction may lie from the truth and still be good enough.
+
+    Parameters
+    ----------
+    amount
+        The tolerance, greater than zero.
+    unit
+        A unit of the observable; without one the tolerance is relative to the magnitude of the truth. A quantity that passes
+        through zero, such as a second virial near the Boyle temperature, needs one with a unit.
+
+    Examples
+    --------
+    >>> from bayesff.assessment import Tolerance
+    >>> Tolerance(0.05).allowed([200.0, -100.0], "cm^3/mol").tolist()
+    [10.0, 5.0]
+    """
+
+    amount: float
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        _check_positive("Tolerance", self.amount, "nothing but the truth itself is within a tolerance of zero")
+
+    def allowed(self, truth: Float[np.ndarray, "*shape"], unit: str) -> Float[np.ndarray, "*shape"]:
+        """Return how far a prediction may be from the truth, which is given in ``unit``."""
+        truth = np.asarray(truth, dtype=float)
+        return self.amount * np.abs(truth) if not self.unit else np.full(truth.shape, self.amount * units.factor(self.unit, unit))
+
+
+@dataclass(frozen=True)
+class Transfer:
+    r"""What a transfer assessment is asked.
+
+    Parameters
+    ----------
+    spread
+        Prior of the spread :math:`\tau` of the parameters between environments, relative for positive parameters; one for all,
+        or one a parameter by name. A signed parameter needs one of its own, with a unit.
+    spread_tolerance
+        The relative spread below which a parameter carries over.
+    tolerances
+        For each term how far a prediction may be off; 5 % for those not named.
+    sampler
+        How refits are sampled. They are many, and each must only be good enough for scores.
+    """
+
+    spread: Prior | Mapping[str, Prior] = field(default_factory=lambda: Prior(dist.HalfNormal(0.1)))
+    spread_tolerance: float = 0.05
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
+    sampler: NUTS = field(default_factory=lambda: NUTS(num_warmup=200, num_draws=600, max_draws=2400))
+
+    def __post_init__(self) -> None:
+        _check_positive("spread_tolerance", self.spread_tolerance, "no spread is below zero")
+
+    def tolerance(self, term: str) -> Tolerance:
+        """Return the tolerance of a term."""
+        return self.tolerances.get(term, Tolerance(0.05))
+
+    def spread_of(self, parameter: str) -> Prior | None:
+        """Return the prior of the spread of a parameter; None where none is given."""
+        return self.spread if isinstance(self.spread, Prior) else self.spread.get(parameter)
+
+    def check(self, problem: CalibrationProblem) -> None:
+        """Raise `StudyError` or `UnitError` unless terms, parameters and units are those of a problem."""
+        for name, tolerance in self.tolerances.items():
+            if name not in problem.terms:
+                raise StudyError(
+                    f"tolerances: {name!r} must be the name of a term, found {', '.join(problem.terms)}: correct the name"
+                )
+            if tolerance.unit:
+                units.factor(tolerance.unit, problem.points[name].unit)
+        for name in self.spread if isinstance(self.spread, Mapping) else ():
+            if name not in problem.priors:
+                raise StudyError(f"spread: {name!r} must be a parameter, found {', '.join(problem.priors)}: correct the name")
+
+
+def _check_positive(place: str, value: float, why: str) -> None:
+    if not (np.isfinite(value) and value > 0):
+        raise StudyError(f"{place}: it must be greater than zero, found {value}: {why}, give for example 0.05")
