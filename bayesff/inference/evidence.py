@@ -109,4 +109,4 @@ def _effective(values: Float[np.ndarray, "chain draw"]) -> float:
     from arviz_stats.base.array import array_stats
 
     found = float(np.asarray(array_stats.ess(values, chain_axis=0, draw_axis=1, method="mean")))
-    return min(found, values.size) if np.isfinite(found) else float(values.size)
+    return min(found, float(values.size)) if np.isfinite(found) else float(values.size)

@@ -198,7 +198,7 @@ class NUTS(Method):
     @staticmethod
     def _information(
         compiled: Compiled, target: Target, coordinates: Coordinates, z: Float[Array, "chain draw dim"]
-    ) -> Float[np.ndarray, "draw parameter parameter"] | None:
+    ) -> Float[np.ndarray, "point parameter parameter"] | None:
         """Return the Fisher information at some draws; with partial pooling it is no question that is asked."""
         if target.problem.is_pooled_partially:
             return None

@@ -45,7 +45,7 @@ class Sample:
     draws: Float[Array, "chain draw dim"]
     statistics: dict[str, Array] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    information: Float[np.ndarray, "draw parameter parameter"] | None = None
+    information: Float[np.ndarray, "point parameter parameter"] | None = None
 
 
 class Assembly:
@@ -126,7 +126,7 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
     return Assembly(target).tree(sample, key, progress)
 
 
-def _information(target: Target, found: Float[np.ndarray, "draw parameter parameter"]) -> xarray.Dataset:
+def _information(target: Target, found: Float[np.ndarray, "point parameter parameter"]) -> xarray.Dataset:
     names = target.parameter_names()
     return xarray.Dataset(
         {"information": (("draw", "parameter", "other_parameter"), found)}, {"parameter": names, "other_parameter": names}

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bayesff.reporting import tables
+from bayesff.reporting import tables, transfer_tables
 from bayesff.reporting.assessed import Assessed
+from bayesff.reporting.transferability import plain_variants, transferability
 from bayesff.reporting.verdict import verdict
 from bayesff.reporting.wording import candidate_text, solid, words
 
@@ -37,10 +38,15 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         lstrip_blocks=True,
     )
     environment.filters |= {"words": words, "candidate": candidate_text, "solid": solid}
-    environment.filters["discrepancies"] = tables.discrepancy_rows
+    environment.filters |= {"discrepancies": tables.discrepancy_rows, "plain": plain_variants}
     shown = {name: _Shown(picture, figures) for name, picture in pictures.items()}
     return environment.get_template("report.html").render(
         verdict=verdict(assessed),
+        transfer=transferability(assessed),
+        transfer_rows=transfer_tables,
+        tension=transfer_tables.tension_rows(assessed),
+        left_out_comparison=transfer_tables.left_out_comparison_rows(assessed),
+        left_out=[picture for name, picture in shown.items() if name.startswith("left_out_") and name != "left_out_coverage"],
         candidates=assessed.candidates,
         best=assessed.best,
         comparison=tables.comparison_rows(assessed),

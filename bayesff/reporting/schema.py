@@ -174,14 +174,14 @@ class Tension(_Part):
 
 
 class Domain(_Part):
-    """Ranges of the state in which the probability of being within tolerance exceeds 0.9, by what was fitted.
+    """Ranges of the state in which the probability of being within tolerance exceeds 0.9, by what was fitted and environment.
 
     In ``sure_ranges`` it does by two of its Monte Carlo errors.
     """
 
     state: str
-    ranges: dict[str, list[tuple[float, float]]]
-    sure_ranges: dict[str, list[tuple[float, float]]]
+    ranges: dict[str, dict[str, list[tuple[float, float]]]]
+    sure_ranges: dict[str, dict[str, list[tuple[float, float]]]]
 
 
 class Combination(_Part):

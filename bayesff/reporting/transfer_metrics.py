@@ -150,19 +150,23 @@ def _everywhere(within: xarray.Dataset) -> dict[str, Any]:
 
 
 def _domain(candidate: Candidate, domain: xarray.Dataset) -> dict[str, Any]:
-    """Return for each term over one state variable the ranges in which the probability exceeds 0.9, by what was fitted."""
+    """Return for each term over one state variable the ranges in which the probability exceeds 0.9.
+
+    They are by what was fitted and by environment: the ranges of two environments may overlap, but a state is in one of them.
+    """
     found: dict[str, Any] = {}
     for name, term in candidate.terms.items():
         if len(term.quantity.states) != 1:
             continue
         (state,) = term.quantity.states
-        where = domain[f"{name}_{state}"].to_numpy()
+        where, environment = domain[f"{name}_{state}"].to_numpy(), domain[f"{name}_environment"].to_numpy().astype(str)
         found[name] = {"state": state, "ranges": {}, "sure_ranges": {}}
         for fitted in domain["fitted"].to_numpy():
             probability = domain[name].sel(fitted=fitted).to_numpy()
-            error = np.sqrt(probability * (1 - probability) / NUM_COMPARED)
-            found[name]["ranges"][str(fitted)] = intervals(probability, where)
-            found[name]["sure_ranges"][str(fitted)] = intervals(probability - 2 * error, where)
+            sure = probability - 2 * np.sqrt(probability * (1 - probability) / NUM_COMPARED)
+            for key, column in (("ranges", probability), ("sure_ranges", sure)):
+                rows = {label: environment == label for label in dict.fromkeys(environment.tolist())}
+                found[name][key][str(fitted)] = {label: intervals(column[row], where[row]) for label, row in rows.items()}
     return found
 
 

@@ -1,7 +1,7 @@
-"""What a transfer assessment says, in sentences and in tables computed from its numbers."""
+"""What a transfer assessment says, in sentences computed from its numbers."""
 
+import itertools
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +9,17 @@ import xarray
 
 from bayesff import assessment, quantities
 from bayesff.assessment.transfer import intervals
+from bayesff.assessment.transfer.predictions import OTHERS
+from bayesff.assessment.transfer.tolerances import DOMAIN
 from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.verdict import NEGLIGIBLE
 from bayesff.reporting.wording import (
     candidate_text,
+    decimals_of,
     enumerate_words,
     interval,
+    log_text,
+    p_text,
     percent,
     plus_minus,
     probability,
@@ -30,19 +35,23 @@ LIKELY = 0.9
 TENSE = 0.05
 """The p-value below which environments are said to disagree."""
 
-OTHERS = "all others"
-
 _MAX_NAMED = 3
-_FINEST = 0.05
-"""Monte Carlo errors of a logarithm below this are not worth showing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found, in a few words, and the numbers behind it."""
+
+    judged: str
+    numbers: str
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What is found under one heading, a sentence or two for each candidate."""
+    """What is found under one heading, for each candidate."""
 
     heading: str
-    sentences: list[str]
+    findings: list[Finding]
 
 
 @dataclass(frozen=True)
@@ -76,10 +85,13 @@ def transferability(assessed: Assessed) -> Transferability | None:
         "Parameters": [parameter_finding(candidate) for candidate in shown],
         "Tension": [tension_finding(candidate) for candidate in shown],
         "Left-out environments": [left_out_finding(candidate) for candidate in shown],
-        "Domain": [domain_finding(candidate) for candidate in shown],
-        "Best elsewhere": [comparison_finding(assessed)],
+        "Domain: within tolerance with more than 90 % probability, fitted to all other environments": [
+            domain_finding(candidate) for candidate in shown
+        ],
+        "Candidates": [comparison_finding(assessed)],
     }
-    topics = [Topic(heading, [one for one in sentences if one]) for heading, sentences in said.items() if any(sentences)]
+    made = {heading: [one for one in findings if one is not None] for heading, findings in said.items()}
+    topics = [Topic(heading, findings) for heading, findings in made.items() if findings]
     tables = [candidate.transfer["refits"] for candidate in shown if "refits" in candidate.transfer]
     notes = [note for table in tables for note in json.loads(table.attrs.get("notes", "[]"))]
     failed = [sentence for candidate in shown if (sentence := failed_refits(candidate))]
@@ -97,38 +109,50 @@ def failed_refits(candidate: Candidate) -> str:
     if table is None or bool(table["converged"].all()):
         return ""
     wrong = table.isel(refit=np.flatnonzero(table["converged"].to_numpy() == 0))
-    names = [
-        f"{row['variant'].item()}, fitted to {row['fitted'].item()} ({row['reasons'].item()})" for row in _rows(wrong, "refit")
-    ]
-    named = "; ".join(names[:_MAX_NAMED])
-    if len(names) > _MAX_NAMED:
-        named += f"; and {len(names) - _MAX_NAMED} more, see the table of the refits"
-    return f"{candidate_text(candidate.name)}, {len(names)} of {table.sizes['refit']} refits: {named}."
+    names = [f"{row['variant'].item()}, fitted to {row['fitted'].item()}" for row in rows_of(wrong, "refit")]
+    named = "; ".join([*names[:_MAX_NAMED], *([f"{len(names) - _MAX_NAMED} more"] if len(names) > _MAX_NAMED else [])])
+    return f"{candidate_text(candidate.name)}, {len(names)} of {table.sizes['refit']} refits did not converge: {named}."
 
 
-def parameter_finding(candidate: Candidate) -> str:
+def parameter_finding(candidate: Candidate) -> Finding | None:
     """Return which parameters carry over between environments, which do not, and who disagrees."""
     spread = candidate.transfer.get("spread")
     if spread is None:
-        return ""
+        return None
     refits = candidate.transfer.get("refits")
     tolerance = float(refits.attrs["spread_tolerance"]) if refits is not None else np.nan
-    ordered = sorted(_rows(spread, "parameter"), key=lambda row: -float(row["p_within"]))
-    return f"{candidate_text(candidate.name)}: {'; '.join(_carried(candidate, row, tolerance) for row in ordered)}."
+    kinds: dict[str, list[str]] = {kind: [] for kind in ("does not carry over", "undecided", "carries over")}
+    numbers = []
+    for row in sorted(rows_of(spread, "parameter"), key=lambda row: float(row["p_within"])):
+        kind = carries_over(float(row["p_within"]))
+        kinds[kind].append(site_text(str(row["parameter"].item()), {}))
+        numbers.append(_varying(candidate, row, tolerance, kind))
+    judged = [_judged(kind, names) for kind, names in kinds.items() if names]
+    return Finding(f"{candidate_text(candidate.name)}: {', '.join(judged)}.", f"{'; '.join(numbers)}.")
 
 
-def _carried(candidate: Candidate, row: xarray.Dataset, tolerance: float) -> str:
+def carries_over(within: float) -> str:
+    """Return what follows from the probability that a parameter's spread is within the tolerance."""
+    return "carries over" if within > LIKELY else "undecided" if within >= 1 - LIKELY else "does not carry over"
+
+
+def _judged(kind: str, names: list[str]) -> str:
+    if kind == "undecided":
+        return f"undecided for {enumerate_words(names)}"
+    several = {"carries over": "carry over", "does not carry over": "do not carry over"}
+    return f"{enumerate_words(names)} {kind if len(names) == 1 else several[kind]}"
+
+
+def _varying(candidate: Candidate, row: xarray.Dataset, tolerance: float, kind: str) -> str:
     name = str(row["parameter"].item())
-    symbol, within, relative = site_text(name, {}), float(row["p_within"]), is_positive(candidate, name)
-    limit = f"{significant(100 * tolerance)} %" if relative else significant(tolerance)
-    chance = (
-        f"probability {probability(within)} of less than {limit}, {probability(float(row['prior_p_within']))} before the data"
+    relative = is_positive(candidate, name)
+    limit = f"{100 * tolerance:g} %" if relative else f"{tolerance:g}"
+    within, before = (probability(float(row[key])) for key in ("p_within", "prior_p_within"))
+    text = (
+        f"{site_text(name, {})} differs by {spread_text(row, relative)} between environments, probability {within} of less than "
+        f"{limit} ({before} before the data)"
     )
-    if within > LIKELY:
-        return f"{symbol} carries over (its values differ by {spread_text(row, relative)} between environments; {chance})"
-    judged = f"{symbol} does not carry over" if within < 1 - LIKELY else f"whether {symbol} carries over is not decided"
-    text = f"{judged}: its values differ by {spread_text(row, relative)} between environments ({chance})"
-    return text + _disagreeing(row)
+    return text if kind == "carries over" else text + _disagreeing(row, kind == "does not carry over")
 
 
 def spread_text(row: xarray.Dataset, relative: bool) -> str:
@@ -145,54 +169,47 @@ def is_positive(candidate: Candidate, parameter: str) -> bool:
     return bool(np.all(assessment.draws(candidate.tree, "prior", parameter) > 0))
 
 
-def _disagreeing(row: xarray.Dataset) -> str:
-    """Return the environments whose value is more likely than not further from the common one than the tolerance."""
-    unit, outside = str(row["unit"].item()), row["p_outside"].to_numpy()
+def _disagreeing(row: xarray.Dataset, always: bool) -> str:
+    """Return the environments whose value is rather further from the common one than the tolerance, or the extremes."""
+    unit, outside, value = str(row["unit"].item()), row["p_outside"].to_numpy(), row["value"].to_numpy()
     worst = [index for index in np.argsort(-outside, kind="stable") if outside[index] > 0.5][:_MAX_NAMED]
-    if not worst:
-        value = row["value"].to_numpy()
+    if always and not worst:
         worst = [int(np.argmax(value)), int(np.argmin(value))]
-    wanted = [
-        f"“{row['environment'].to_numpy()[i]}” wants {interval(float(row['value_q05'][i]), float(row['value_q95'][i]), unit)}"
-        for i in worst
-    ]
-    common = interval(float(row["common_q05"]), float(row["common_q95"]), unit)
-    return f"; {enumerate_words(wanted)}, and the value common to all is {common}"
+    if not worst:
+        return ""
+    labels, low, high = (row[name].to_numpy() for name in ("environment", "value_q05", "value_q95"))
+    wanted = [f"“{labels[index]}” wants {interval(low[index], high[index], unit)}" for index in worst]
+    return f": {enumerate_words(wanted)}, all together {interval(float(row['common_q05']), float(row['common_q95']), unit)}"
 
 
-def tension_finding(candidate: Candidate) -> str:
+def tension_finding(candidate: Candidate) -> Finding | None:
     """Return whether one parameter vector serves all environments."""
     tension = candidate.transfer.get("tension")
     if tension is None:
-        return ""
-    name, chance, ratio = candidate_text(candidate.name), float(tension["p_value"]), float(tension["log_ratio"])
-    numbers = f"log R {log_text(ratio, float(tension['log_ratio_sd']))}, suspiciousness {_estimate(tension, 'suspiciousness')}"
+        return None
+    chance, ratio = float(tension["p_value"]), float(tension["log_ratio"])
+    numbers = f"log R = {log_text(ratio, float(tension['log_ratio_sd']))}, suspiciousness {estimate(tension, 'suspiciousness')}"
+    preferred = f"the evidence prefers {'one vector for all' if ratio > 0 else 'a vector for each of them'}"
     if not np.isfinite(chance):
-        judged = "one parameter vector is preferred" if ratio > 0 else "parameters of their own are preferred"
-        return f"{name}: {judged} by the evidence; a p-value cannot be given ({numbers})."
-    judged = "one parameter vector serves all environments" if chance >= TENSE else "the environments disagree"
-    opposed = (chance >= TENSE) != (ratio > 0)
-    hint = f", though the evidence prefers {'one vector' if ratio > 0 else 'one vector for each'}" if opposed else ""
-    return f"{name}: {judged} (p {_p_text(chance)}){hint} ({numbers})."
+        judged, numbers = preferred, f"There is no p-value; {numbers}"
+    else:
+        judged = "one parameter vector serves all environments" if chance >= TENSE else "the environments disagree"
+        judged += f", though {preferred}" if (chance >= TENSE) != (ratio > 0) else ""
+        numbers = f"p {p_text(chance)}, {numbers}"
+    return Finding(f"{candidate_text(candidate.name)}: {judged}.", f"{numbers}.")
 
 
-def _p_text(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {significant(value, 1)}"
-
-
-def _estimate(dataset: xarray.Dataset, name: str) -> str:
+def estimate(dataset: xarray.Dataset, name: str) -> str:
+    """Return a variable with its Monte Carlo error."""
     return plus_minus(float(dataset[name]), float(dataset[f"{name}_sd"]))
 
 
-def log_text(value: float, error: float) -> str:
-    """Return a log evidence or density with its Monte Carlo error where that is worth a word."""
-    return rounded(value, 1) if not np.isfinite(error) or error < _FINEST else plus_minus(value, error)
-
-
-def left_out_finding(candidate: Candidate) -> str:
+def left_out_finding(candidate: Candidate) -> Finding | None:
     """Return how well environments are predicted by what was fitted to all others."""
-    said = [text for text in (_index_text(candidate), _coverage_text(candidate)) if text]
-    return f"{candidate_text(candidate.name)}: {'; '.join(said)}." if said else ""
+    covered, index = _coverage_text(candidate), _index_text(candidate)
+    if not covered and not index:
+        return None
+    return Finding(f"{candidate_text(candidate.name)}{f': {covered}.' if covered else ''}", f"{index}." if index else "")
 
 
 def _index_text(candidate: Candidate) -> str:
@@ -207,23 +224,21 @@ def _index_text(candidate: Candidate) -> str:
 
     def told(place: int) -> str:
         low, high = (significant(float(index.isel(tested=place).sel(quantile=name))) for name in ("q05", "q95"))
-        return f"“{index['tested'].to_numpy()[place]}” {significant(float(middle[place]))} times ({low} to {high})"
+        return f"“{index['tested'].to_numpy()[place]}”, {significant(float(middle[place]))} times ({low} to {high})"
 
-    text = f"fitted to all other environments, its error is largest in {told(int(np.argmax(middle)))}"
-    if len(middle) > 1:
-        text += f" and smallest in {told(int(np.argmin(middle)))}"
-    return f"{text} that where it was fitted"
+    text = f"The error in an environment left out is largest in {told(int(np.argmax(middle)))} what it is where it was fitted"
+    return text if len(middle) == 1 else f"{text}, and smallest in {told(int(np.argmin(middle)))}"
 
 
 def _coverage_text(candidate: Candidate) -> str:
-    found = {
-        variant: share for variant in ("pooled", *plain_variants(candidate)) if (share := left_out_share(candidate, variant))
-    }
-    if "pooled" not in found:
+    share = left_out_share(candidate, "pooled")
+    if share is None:
         return ""
-    text = f"{percent(found.pop('pooled'))} of the data of left-out environments lie in their 90 % interval"
-    for variant, share in found.items():
-        text += f"; without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {percent(share)}"
+    text = f"{percent(share)} of the data of left-out environments lie in their 90 % interval"
+    for variant in plain_variants(candidate):
+        other = left_out_share(candidate, variant)
+        if other is not None:
+            text += f"; without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {percent(other)}"
     return text
 
 
@@ -242,50 +257,58 @@ def left_out_share(candidate: Candidate, variant: str, level: float = 0.9) -> fl
     return float(np.mean(assessment.covered(transform, level))) if len(transform) else None
 
 
-def domain_finding(candidate: Candidate) -> str:
+def domain_finding(candidate: Candidate) -> Finding | None:
     """Return where predictions of states by what was fitted to all other environments are within tolerance."""
     domain = candidate.transfer.get("domain")
     if domain is None or OTHERS not in domain["fitted"].to_numpy():
-        return ""
+        return None
     said = [_domain_of(candidate, domain.sel(fitted=OTHERS), str(name)) for name in domain.data_vars]
-    lead = (
-        f"{candidate_text(candidate.name)}, fitted to all other environments, is within tolerance with more than 90 % probability"
-    )
-    return f"{lead}: {'; '.join(said)}."
+    return Finding(f"{candidate_text(candidate.name)}:", f"{'; '.join(said)}.")
 
 
 def _domain_of(candidate: Candidate, domain: xarray.Dataset, term: str) -> str:
     quantity, chance = candidate.terms[term].quantity, domain[term].to_numpy()
     text = f"{quantity.label} (within {tolerance_text(candidate, term)}) "
     if len(quantity.states) != 1:
-        return text + f"at {np.count_nonzero(chance > LIKELY)} of {len(chance)} states"
+        return text + f"at {np.count_nonzero(chance > DOMAIN)} of {len(chance)} states"
     (column,) = quantity.states
     state, unit = domain[f"{term}_{column}"].to_numpy(), quantities.get(column).unit
     where = domain[f"{term}_environment"].to_numpy().astype(str)
-    if np.all(chance > LIKELY):
-        return text + f"everywhere from {interval(state.min(), state.max(), unit)}"
-    if not np.any(chance > LIKELY):
-        return text + "nowhere"
+    inside = chance > DOMAIN
+    if inside.all() or not inside.any():
+        return text + (
+            f"everywhere from {with_unit(_range(state.min(), state.max(), state), unit)}" if inside.any() else "nowhere"
+        )
     if not overlapping(state, where):
         return text + _ranges(chance, state, unit)
-    parts = [(label, where == label) for label in dict.fromkeys(where) if np.any(chance[where == label] > LIKELY)]
-    return text + enumerate_words([f"in “{label}” {_ranges(chance[rows], state[rows], unit)}" for label, rows in parts])
+    labels = [label for label in dict.fromkeys(where) if inside[where == label].any()]
+    whole = [f"“{label}”" for label in labels if inside[where == label].all()]
+    parts = [
+        f"in “{label}” {_ranges(chance[where == label], state[where == label], unit)}"
+        for label in labels
+        if f"“{label}”" not in whole
+    ]
+    return text + enumerate_words([*([f"everywhere in {enumerate_words(whole)}"] if whole else []), *parts])
 
 
 def overlapping(state: np.ndarray, environment: np.ndarray) -> bool:
     """Return whether some environments have states in common, so that a range of states belongs to none of them."""
     spans = sorted((state[environment == label].min(), state[environment == label].max()) for label in set(environment))
-    return any(before[1] > after[0] for before, after in zip(spans, spans[1:], strict=False))
+    return any(before[1] > after[0] for before, after in itertools.pairwise(spans))
 
 
 def _ranges(chance: np.ndarray, state: np.ndarray, unit: str) -> str:
-    decimals = max(0, 2 - int(np.floor(np.log10(np.ptp(state) or 1.0))))
+    """Return the longest ranges of the state in which the probability is high enough."""
     found = sorted(intervals(chance, state), key=lambda span: span[0] - span[1])[:_MAX_NAMED]
-    told = [
-        rounded(low, decimals) if low == high else f"{rounded(low, decimals)} to {rounded(high, decimals)}"
-        for low, high in sorted(found)
-    ]
-    return with_unit(enumerate_words(told), unit)
+    return with_unit(enumerate_words([_range(low, high, state) for low, high in sorted(found)]), unit)
+
+
+def _range(low: float, high: float, state: np.ndarray) -> str:
+    """Return a range with digits that fit the width of all states, and more where its ends would look the same."""
+    decimals = max(decimals_of(float(np.ptp(state))), 0)
+    while rounded(low, decimals) == rounded(high, decimals) and high - low > 1e-6 * np.ptp(state):
+        decimals += 1
+    return rounded(low, decimals) if low == high else f"{rounded(low, decimals)} to {rounded(high, decimals)}"
 
 
 def tolerance_text(candidate: Candidate, term: str) -> str:
@@ -298,28 +321,29 @@ def tolerance_text(candidate: Candidate, term: str) -> str:
     return with_unit(f"{amount:g}", unit) if unit else f"{100 * amount:g} %"
 
 
-def comparison_finding(assessed: Assessed) -> str:
-    """Return which candidate predicts environments best that it was not fitted to; empty where that is not known."""
+def comparison_finding(assessed: Assessed) -> Finding | None:
+    """Return which candidate predicts environments best that it was not fitted to; None where that is not known."""
     comparison = assessed.first.transfer.get("comparison")
     if comparison is None:
-        return ""
-    best, *others = _rows(comparison, "candidate")
+        return None
+    best, *others = rows_of(comparison, "candidate")
     worse, alike = [], []
     for row in others:
         difference, error = -float(row["difference"]), float(row["difference_se"])
         decided = difference >= NEGLIGIBLE and difference >= 2 * error
-        (worse if decided else alike).append(f"{_name(row)} by {plus_minus(difference, error)}")
-    text = f"{_name(best)} predicts left-out environments best"
-    if worse:
-        text += f": the log density of their data exceeds that of {enumerate_words(worse)} (standard error between environments)"
-    if alike:
-        text += f"{', and' if worse else ', but'} by a margin that decides nothing exceeds that of {enumerate_words(alike)}"
-    return f"{text}."
+        (worse if decided else alike).append(f"that of {_name(row)} by {plus_minus(difference, error)}")
+    judged = f"{_name(best)} predicts left-out environments best{'' if worse else ', by a margin that decides nothing'}."
+    numbers = (
+        f"The joint log density of their data exceeds {enumerate_words([*worse, *alike])} (standard error between environments)"
+    )
+    undecided = f"; {enumerate_words(alike)} decides nothing" if worse and alike else ""
+    return Finding(judged, f"{numbers}{undecided}.")
 
 
 def _name(row: xarray.Dataset) -> str:
     return candidate_text(str(row["candidate"].item()))
 
 
-def _rows(dataset: xarray.Dataset, dim: str) -> Iterable[xarray.Dataset]:
+def rows_of(dataset: xarray.Dataset, dim: str) -> list[xarray.Dataset]:
+    """Return a dataset row by row."""
     return [dataset.isel({dim: index}) for index in range(dataset.sizes[dim])]

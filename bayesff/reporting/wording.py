@@ -121,6 +121,16 @@ def probability(value: float) -> str:
     return "below 0.01" if value < 0.01 else "above 0.99" if value > 0.99 else f"{value:.2f}"
 
 
+def p_text(value: float) -> str:
+    """Return a p-value to one digit, with its sign of relation: ``= 0.03`` or ``< 0.001``."""
+    return "< 0.001" if value < 0.001 else f"= {significant(value, 1)}"
+
+
+def log_text(value: float, error: float) -> str:
+    """Return a log evidence or density with its Monte Carlo error, where that exceeds 0.1 and so is worth a word."""
+    return rounded(value, 1) if not math.isfinite(error) or error < 0.1 else plus_minus(value, error)
+
+
 def percent_interval(low: float, high: float) -> str:
     """Return ``2.9 to 12 %`` for two shares, each to two significant digits."""
     return f"{significant(100 * low)} to {significant(100 * high)} %"

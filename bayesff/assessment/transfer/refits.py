@@ -14,7 +14,7 @@ data is predicted as a *new* one: its parameters are drawn from the population, 
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -25,11 +25,15 @@ from threadpoolctl import threadpool_limits
 
 from bayesff.assessment.transfer.settings import Transfer
 from bayesff.calibration import CalibrationProblem, CompletePooling, Discrepancy, NoPooling, PartialPooling, Pooling, Prior
-from bayesff.inference import NUTS, Target
+from bayesff.inference import NUTS, Sample, Target
+from bayesff.inference.nuts import Compiled
 from bayesff.inference.posterior import Assembly
 from bayesff.inference.target import Observed
 
 VARIANTS = ("shared", "pooled", "separate", "bare")
+
+CAREFUL = 0.98
+"""Acceptance probability that the steps are adapted to when a refit is run again because some of its draws diverged."""
 
 NUM_KEPT = 500
 """Draws of the predictions that are kept of a refit."""
@@ -96,6 +100,8 @@ Progress = Callable[[Refit, str, int, int], None]
 class Refitter:
     """Runs the refits of a problem; what is compiled for a variant is kept for its next refit.
 
+    A refit with divergent draws is run again with smaller steps.
+
     Parameters
     ----------
     problem
@@ -155,8 +161,10 @@ class _Program:
     """What is compiled once for all refits of a variant."""
 
     def __init__(self, problem: CalibrationProblem, sampler: NUTS) -> None:
-        self._target, self._sampler = Target(problem), sampler
-        self._compiled, self._assembly = sampler.compile(self._target), Assembly(self._target)
+        self._target = Target(problem)
+        self._assembly = Assembly(self._target)
+        self._samplers = [sampler, replace(sampler, target_accept_prob=CAREFUL)]
+        self._compiled: dict[int, Compiled] = {}
 
     def run(
         self, refits: Sequence[Refit], key: PRNGKeyArray, progress: Progress | None, observed: Observed | None
@@ -171,9 +179,19 @@ class _Program:
         parts = [self._part(refit, values) for refit in refits]
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
-        samples = self._sampler.sample_several(self._target, several, keys[0], show, self._compiled)
+        samples = self._sample(0, several, keys[0], show)
+        if any(np.any(sample.statistics["diverging"]) for sample in samples):
+            samples = self._sample(1, several, keys[0], show)
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
+
+    def _sample(
+        self, which: int, observed: dict[str, Array], key: PRNGKeyArray, show: Callable[[str, int, int], None]
+    ) -> list[Sample]:
+        """Draw with the sampler, or with the more careful one, which is compiled when it is first needed."""
+        if which not in self._compiled:
+            self._compiled[which] = self._samplers[which].compile(self._target)
+        return self._samplers[which].sample_several(self._target, observed, key, show, self._compiled[which])
 
     def _part(self, refit: Refit, values: Observed) -> dict[str, Array]:
         """Return the values with NaN in the environments that are not fitted."""

@@ -64,7 +64,7 @@ class Transfer:
     spread: Prior | Mapping[str, Prior] = field(default_factory=lambda: Prior(dist.HalfNormal(0.1)))
     spread_tolerance: float = 0.05
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
-    sampler: NUTS = field(default_factory=lambda: NUTS(num_warmup=200, num_draws=600, max_draws=2400))
+    sampler: NUTS = field(default_factory=lambda: NUTS(num_warmup=200, num_draws=300, max_draws=2400, target_accept_prob=0.9))
 
     def __post_init__(self) -> None:
         _check_positive("spread_tolerance", self.spread_tolerance, "no spread is below zero")

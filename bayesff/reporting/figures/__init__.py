@@ -9,6 +9,7 @@ from bayesff.reporting.figures.fit import fit_pictures
 from bayesff.reporting.figures.parameters import parameter_pictures
 from bayesff.reporting.figures.residuals import bias_pictures, residual_picture
 from bayesff.reporting.figures.style import Picture, style, write
+from bayesff.reporting.figures.transfer import transfer_pictures
 
 __all__ = ["Picture", "draw", "write_all"]
 
@@ -24,6 +25,7 @@ def draw(assessed: Assessed) -> dict[str, Picture]:
             check_picture(assessed),
             comparison_picture(assessed),
             *chain_pictures(assessed),
+            *transfer_pictures(assessed),
         ]
     return {picture.name: picture for picture in pictures if picture is not None}
 
