@@ -8,7 +8,6 @@ wherever and whenever it is run.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 import zlib
@@ -60,8 +59,6 @@ class Task:
         Folder of the finished refits.
     side_by_side
         How many refits run in one vectorised computation.
-    device
-        ``cpu`` or ``gpu``.
     """
 
     study: str
@@ -71,7 +68,6 @@ class Task:
     changes: tuple[tuple[str, int], ...]
     store: str
     side_by_side: int = 1
-    device: str = "cpu"
 
     @property
     def finished(self) -> bool:
@@ -79,13 +75,15 @@ class Task:
         return all(Store(Path(self.store)).has(self.candidate, refit) for refit in self.refits)
 
     def run(self) -> int:
-        """Run what is not in the store yet, write it there, and return how many refits that were."""
-        _use_device(self.device)
+        """Run what is not in the store yet, write it there, and return how many refits that were.
+
+        Double precision is switched on by the study's file, or in the environment of the process.
+        """
+        study, store = load(self.study), Store(Path(self.store))
         import jax
 
         from bayesff.assessment.transfer import Refitter
 
-        store, study = Store(Path(self.store)), load(self.study)
         transfer = replace(study.transfer, sampler=replace(study.transfer.sampler, **dict(self.changes)))
         # Those that run side by side run again side by side, so that each has the draws that it would have had.
         parts = [self.refits[i : i + self.side_by_side] for i in range(0, len(self.refits), self.side_by_side)]
@@ -95,15 +93,6 @@ class Task:
         for refit, tree in refitter.run(missing, key):
             store.put(self.candidate, refit, tree)
         return len(missing)
-
-
-def _use_device(device: str) -> None:
-    """Switch JAX to double precision, and to a device unless it has one already."""
-    os.environ.setdefault("JAX_PLATFORMS", "cpu" if device == "cpu" else "")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
 
 
 class Store:
@@ -206,9 +195,7 @@ def facts_of(path: Path, study: Study, seed: int, changes: Mapping[str, Mapping[
     }
 
 
-def tasks_of(
-    path: Path, study: Study, store: Store, seed: int, changes: Mapping[str, int], side_by_side: int, device: str
-) -> list[Task]:
+def tasks_of(path: Path, study: Study, store: Store, seed: int, changes: Mapping[str, int], side_by_side: int) -> list[Task]:
     """Return the tasks of a study, those that take longest first.
 
     As many refits run side by side in a task as ``side_by_side`` says; all of them if it is zero.
@@ -220,7 +207,7 @@ def tasks_of(
         refits = plan(problem)
         groups = [tuple(r for r in refits if r.variant == variant) for variant in dict.fromkeys(r.variant for r in refits)]
         settings = (seed, tuple(changes.items()), str(store.folder.resolve()))
-        made = [Task(str(path.resolve()), candidate, group, *settings, side_by_side or len(group), device) for group in groups]
+        made = [Task(str(path.resolve()), candidate, group, *settings, side_by_side or len(group)) for group in groups]
         found.append(made)
     longest = max(len(tasks) for tasks in found)
     return [tasks[i] for i in range(longest) for tasks in found if i < len(tasks)]
@@ -404,7 +391,7 @@ def assess_study(
     from bayesff.reporting.store import load_posterior, save_posterior
 
     side_by_side = 1 if settings.device == "cpu" else 0
-    tasks = tasks_of(path, study, store, settings.seed, settings.changes, side_by_side, settings.device)
+    tasks = tasks_of(path, study, store, settings.seed, settings.changes, side_by_side)
     cluster = _Dask(settings.scheduler) if settings.scheduler else None  # asked before hours are spent
     if not store.posterior().is_file():
         save_posterior(calibrate(), store.posterior(), study=study.name, question=study.question)

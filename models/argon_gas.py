@@ -50,11 +50,12 @@ viscosity = Term(
 # What a simulation of the gas should be told: a second virial within 3 cm^3/mol (1 % of a gas's density at 10 MPa and 300 K), a
 # viscosity within 2 %, the dimer's energy within 10 K.
 transfer = Transfer(
+    spread_tolerance=0.02,
     tolerances={
         "second_virial": Tolerance(3.0, "cm^3/mol"),
         "viscosity": Tolerance(0.02),
         "dimer_energy": Tolerance(10.0, "K"),
-    }
+    },
 )
 depth = Prior(dist.LogNormal(4.85, 0.2), "K")
 study = bff.Study(

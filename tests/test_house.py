@@ -73,7 +73,8 @@ def test_no_module_prints_or_sets_jax(path: Path) -> None:
 
 
 def test_every_import_is_a_declared_dependency() -> None:
-    declared = {re.match(r"[\w.-]+", requirement)[0].lower() for requirement in PROJECT["dependencies"]}
+    extras = [item for name, items in PROJECT["optional-dependencies"].items() if name != "dev" for item in items]
+    declared = {re.match(r"[\w.-]+", requirement)[0].lower() for requirement in [*PROJECT["dependencies"], *extras]}
     providers = importlib.metadata.packages_distributions()
     missing = set()
     for path in SOURCES:

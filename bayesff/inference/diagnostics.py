@@ -119,7 +119,7 @@ def _reasons(names: list[str], figures: dict[str, np.ndarray], num_divergences: 
         if not sizes[worst] > MIN_ESS:
             reasons.append(f"{kind} effective sample size of {names[worst]} is {sizes[worst]:.0f} (must exceed {MIN_ESS:.0f})")
     if num_divergences:
-        reasons.append(f"{num_divergences} draws diverged (none may)")
+        reasons.append(f"{num_divergences} draw{'s' if num_divergences > 1 else ''} diverged (none may)")
     if not ebfmi > MIN_EBFMI:
         reasons.append(f"E-BFMI is {ebfmi:.2f} (must exceed {MIN_EBFMI})")
     return reasons

@@ -78,7 +78,7 @@ class Candidate:
         if refits is None:
             return []
         rows = [refits.isel(refit=index) for index in np.flatnonzero(refits["converged"].to_numpy() == 0)]
-        return [f"refit ({row['variant'].item()}, fitted to {row['fitted'].item()}): {row['reasons'].item()}" for row in rows]
+        return [f"{row['variant'].item()}, fitted to {row['fitted'].item()}: {row['reasons'].item()}" for row in rows]
 
     def has_statistic(self, name: str) -> bool:
         """Return whether the method gave a statistic of every draw, such as ``energy``."""

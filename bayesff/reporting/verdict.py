@@ -53,14 +53,16 @@ def verdict(assessed: Assessed) -> Verdict:
         for candidate in assessed.candidates.values()
         if not candidate.converged
     ]
-    reasons += [
-        f"{candidate_text(candidate.name)}, {reason}."
-        for candidate in assessed.candidates.values()
-        for reason in candidate.unconverged_refits
-    ]
+    reasons += [_failed_refits(candidate) for candidate in assessed.candidates.values() if candidate.unconverged_refits]
     findings = [sentence for candidate in assessed.candidates.values() for sentence in form_findings(candidate)]
     findings += [*noise_findings(assessed.best), calibration_finding(assessed.best)]
     return Verdict(assessed.converged, reasons, [ranking(assessed), parameters_and_misfit(assessed.best)], findings)
+
+
+def _failed_refits(candidate: Candidate) -> str:
+    """Return how many refits have not converged, and the first of them."""
+    failed, total = candidate.unconverged_refits, candidate.transfer["refits"].sizes["refit"]
+    return f"{candidate_text(candidate.name)}: {len(failed)} of {total} refits of the transfer assessment, first {failed[0]}."
 
 
 def ranking(assessed: Assessed) -> str:

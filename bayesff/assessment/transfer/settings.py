@@ -27,8 +27,9 @@ class Tolerance:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from bayesff.assessment import Tolerance
-    >>> Tolerance(0.05).allowed([200.0, -100.0], "cm^3/mol").tolist()
+    >>> Tolerance(0.05).allowed(np.array([200.0, -100.0]), "cm^3/mol").tolist()
     [10.0, 5.0]
     """
 
