@@ -259,6 +259,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         progress.show("", "reading the study", 1, 1)
         calibrate = partial(running.calibrate, path, study, changes, options.seed, jobs, progress.show)
         if options.transfer:
+            refitting.check(study)
             refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
             facts = refitting.facts_of(path, study, options.seed, {"sampler": changes, "refits": refits.changes})
             store = stack.enter_context(refitting.kept_store(folder, facts, options.resume, options.overwrite))

@@ -182,6 +182,18 @@ def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: 
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def check(study: Study) -> None:
+    """Check that tolerances and priors of the spread are those of every candidate, before anything is computed.
+
+    Raises
+    ------
+    BayesffError
+        If a term, a parameter or a unit is another one.
+    """
+    for problem in study.problems.values():
+        study.transfer.check(problem)
+
+
 def facts_of(path: Path, study: Study, seed: int, changes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """Return what makes the refits of a study what they are."""
     from bayesff.reporting.provenance import data_sources

@@ -56,8 +56,6 @@ class Study:
         for label in self.problems:
             if not label.isidentifier():
                 raise StudyError(f"study {self.name!r}: a candidate's name must be a plain word, found {label!r}")
-        for problem in self.problems.values():
-            self.transfer.check(problem)
 
 
 def _default_sampler() -> Any:
