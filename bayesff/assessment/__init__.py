@@ -1,5 +1,6 @@
 """Assessment: from a posterior to scores, checks and comparisons, as pure functions from a DataTree to a Dataset."""
 
+import bayesff.calibration  # noqa: F401  (loads NumPyro as a whole, before a part of it is imported)
 from bayesff.assessment.comparison import comparable, compare, compare_tables, stacking_weights
 from bayesff.assessment.error_terms import discrepancy, error_scales, group_biases
 from bayesff.assessment.predictive import covered, crps, pit
