@@ -185,9 +185,7 @@ def run(
 
     A study is a Python file that defines 'study = bayesff.Study(...)'; 'bayesff list' lists those that come with the package.
     """
-    numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
-    settings = {name: value for name, value in numbers.items() if value is not None}
-    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, transfer))
+    _start(study, output, _Options(_settings(draws, chains, warmup), seed, quick, device, jobs, overwrite, transfer))
 
 
 @app.command(short_help="Run a study and assess the transferability of its potentials.")
@@ -210,9 +208,15 @@ def transfer(
     Refits are kept as soon as they are finished: a run that was interrupted goes on with --resume. With --scheduler the refits
     run on a Dask cluster whose workers see the study's file and the output folder.
     """
+    _start(
+        study, output, _Options(_settings(draws, chains, warmup), seed, quick, device, jobs, overwrite, True, scheduler, resume)
+    )
+
+
+def _settings(draws: int | None, chains: int | None, warmup: int | None) -> dict[str, int]:
+    """Return the fields of the sampler that were asked for."""
     numbers = {"num_draws": draws, "num_chains": chains, "num_warmup": warmup}
-    settings = {name: value for name, value in numbers.items() if value is not None}
-    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, True, scheduler, resume))
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def _start(study: str, output: Path | None, options: _Options) -> None:
@@ -225,7 +229,11 @@ def _start(study: str, output: Path | None, options: _Options) -> None:
     try:
         converged = _run(path, folder, options, _command(study, folder, options))
     except KeyboardInterrupt as stop:
-        kept = "; finished refits are kept, add --resume to go on" if options.transfer else ", nothing was written"
+        kept = (
+            "; finished refits are kept, 'bayesff transfer' goes on with --resume"
+            if options.transfer
+            else ", nothing was written"
+        )
         typer.echo(f"bayesff: interrupted{kept}", err=True)
         raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
     raise typer.Exit(DONE if converged else NOT_CONVERGED)
