@@ -216,7 +216,7 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
     Examples
     --------
-    >>> short_names([Path("/work/a/out"), Path("/work/b/out"), Path("/work/b/quick")])
+    >>> short_names([Path("a/out"), Path("b/out"), Path("b/quick")])
     ['a/out', 'b/out', 'quick']
     """
     names = []

@@ -162,7 +162,8 @@ def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: 
     if folder.is_dir() and about.is_file() and not overwrite:
         if not resume:
             raise OutputError(
-                f"{folder}: an interrupted run is kept here: add --resume to go on with it, or --overwrite to start anew"
+                f"{folder}: an interrupted run is kept here: 'bayesff transfer' goes on with it by --resume, --overwrite "
+                "starts anew"
             )
         if about.read_text(encoding="utf-8") != said:
             raise OutputError(

@@ -119,7 +119,7 @@ def test_a_run_that_was_ended_and_a_worker_that_was_lost_leave_the_same_numbers(
     assert 2 <= len(before) < 7
 
     assert run(study, "--output", folder) == cli.WRONG_INPUT
-    assert "an interrupted run is kept here: add --resume" in capsys.readouterr().err
+    assert "an interrupted run is kept here: 'bayesff transfer' goes on with it by --resume" in capsys.readouterr().err
     assert run(study, "--output", folder, "--resume", "--seed", 2) == cli.WRONG_INPUT
     assert "must be of this study, data, seed and settings" in capsys.readouterr().err
 
