@@ -41,8 +41,21 @@ class Compiled(NamedTuple):
     information: Callable[[Coordinates, Array], Array]
 
 
+def over_points(function: Callable[..., Any], problems: tuple[Any, ...], *points: Any) -> Any:
+    """Return ``function(*problem, *point)`` for several problems and several points of each.
+
+    Leaves of ``problems`` have the leading axis ``problem``; those of ``points``, and of what is returned, have ``problem`` and
+    ``point``. The two are one axis meanwhile: a batch of batches would take three times as long to trace.
+    """
+    shape = jax.tree.leaves(points)[0].shape[:2]
+    repeated = jax.tree.map(lambda leaf: jnp.repeat(leaf, shape[1], axis=0), problems)
+    merged = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), points)
+    found = jax.vmap(function)(*repeated, *merged)
+    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), found)
+
+
 def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
-    statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "whitened_lp")}
+    statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "watched", "whitened_lp")}
     return Sample(drawn["z"], statistics, {"method": "NUTS", "mode_converged": int(mode_converged), **evidence})
 
 
@@ -168,10 +181,10 @@ class NUTS(Method):
                 states, drawn = compiled.advance(coordinates, observed, states, chunk)
                 kept.append(jax.block_until_ready(drawn))
             rows = slice(self.num_warmup, total)
-            drawn = {name: jnp.concatenate([part[name] for part in kept], axis=1)[:, rows] for name in kept[0]}
-            drawn = {name: jnp.swapaxes(column, 1, 2) for name, column in drawn.items()}
+            drawn = {name: jnp.concatenate([part[name] for part in kept])[rows] for name in kept[0]}
+            drawn = {name: jnp.moveaxis(column, 0, 2) for name, column in drawn.items()}
             longer = total + self.num_draws
-            if longer - self.num_warmup > (self.max_draws or 0) or settled(np.asarray(drawn["z"])):
+            if longer - self.num_warmup > (self.max_draws or 0) or settled(np.asarray(drawn["watched"])):
                 progress("sampling", total, total)
                 return coordinates, drawn
             total = longer
@@ -234,17 +247,22 @@ class NUTS(Method):
             return unwhiten(w), jax.jacfwd(unwhiten)(w)
 
         def advance(coordinates: Coordinates, observed: Observed, states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-            def one(coordinates: Coordinates, observed: Observed, state: Any) -> tuple[Any, dict[str, Array]]:
-                def body(state: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                    return jax.vmap(step, in_axes=(None, None, 0))(coordinates, observed, state)
+            def body(states: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                return over_points(step, (coordinates, observed), states)
 
-                return jax.lax.scan(body, state, None, length=num_steps)
-
-            return jax.vmap(one)(coordinates, observed, states)
+            return jax.lax.scan(body, states, None, length=num_steps)
 
         information = jax.vmap(partial(fisher_information, target), in_axes=(None, 0))
-        locations, places = (jax.vmap(jax.vmap(function, in_axes=(None, 0))) for function in (locate, place))
-        states = jax.vmap(jax.vmap(initialise, in_axes=(None, None, 0, 0, 0, 0)))
+
+        def locations(coordinates: Coordinates, w: Float[Array, "problem point dim"]) -> tuple[Array, Array]:
+            return over_points(locate, (coordinates,), w)
+
+        def places(coordinates: Coordinates, w: Float[Array, "problem point dim"]) -> tuple[Any, Any]:
+            return over_points(place, (coordinates,), w)
+
+        def states(coordinates: Coordinates, observed: Observed, *points: Array) -> Any:
+            return over_points(initialise, (coordinates, observed), *points)
+
         energies = compile_energies(target)
         return Compiled(
             energies,
@@ -297,6 +315,8 @@ class NUTS(Method):
             drawn = {
                 "z": z,
                 "w": state.z,
+                # The parameters in an environment are made of several coordinates, and may mix worse than each.
+                "watched": jnp.concatenate([z, target.environment_parameters(z)]),
                 "whitened_lp": -state.potential_energy,
                 "diverging": state.diverging,
                 "energy": state.energy,
