@@ -184,15 +184,14 @@ def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: 
 
 
 def check(study: Study) -> None:
-    """Check that tolerances and priors of the spread are those of every candidate, before anything is computed.
+    """Check that tolerances, priors of the spread and published values fit every candidate, before anything is computed.
 
     Raises
     ------
     BayesffError
         If a term, a parameter or a unit is another one.
     """
-    for problem in study.problems.values():
-        study.transfer.check(problem)
+    study.transfer.check(study.problems)
 
 
 def facts_of(path: Path, study: Study, seed: int, changes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
@@ -226,8 +225,23 @@ def tasks_of(path: Path, study: Study, store: Store, seed: int, changes: Mapping
     return [tasks[i] for i in range(longest) for tasks in found if i < len(tasks)]
 
 
-def _follow(tasks: Sequence[Task], cluster: "_Pool | _Dask", tell: Tell) -> None:
-    """Give tasks to a pool or a cluster, and wait for them; those of a worker that is lost are given to another one."""
+def follow(tasks: Sequence[Task], cluster: "LocalPool | DaskCluster", tell: Tell) -> None:
+    """Give tasks to a pool or a cluster, and wait for them; those of a worker that is lost are given to another one.
+
+    Parameters
+    ----------
+    tasks
+        The tasks; those that are finished are not run again.
+    cluster
+        Who runs them.
+    tell
+        Is told how many refits are finished.
+
+    Raises
+    ------
+    BayesffError
+        If a task loses its worker again and again.
+    """
     attempts = dict.fromkeys(tasks, 0)
     waiting = {task: cluster.submit(task) for task in tasks if not task.finished}
     while waiting:
@@ -262,14 +276,20 @@ def _run(task: Task) -> int:
 
 
 @dataclass
-class _Pool:
-    """A pool of processes on this machine; a new one is made when a process is lost, which breaks the pool."""
+class LocalPool:
+    """A pool of processes on this machine; a new one is made when a process is lost, which breaks the pool.
+
+    Parameters
+    ----------
+    jobs
+        Processes at once.
+    """
 
     jobs: int
     lost: type[BaseException] = BrokenProcessPool
     _executor: ProcessPoolExecutor | None = field(default=None, repr=False)
 
-    def __enter__(self) -> "_Pool":
+    def __enter__(self) -> "LocalPool":
         self.renew()
         return self
 
@@ -296,8 +316,19 @@ class _Pool:
             return self._executor.submit(_run, task)
 
 
-class _Dask:
-    """A Dask cluster that others run; its scheduler gives the tasks of a lost worker to another one by itself."""
+class DaskCluster:
+    """A Dask cluster that others run; its scheduler gives the tasks of a lost worker to another one by itself.
+
+    Parameters
+    ----------
+    address
+        Of its scheduler.
+
+    Raises
+    ------
+    BayesffError
+        If Dask is not installed, the scheduler does not answer, or there is no worker.
+    """
 
     def __init__(self, address: str) -> None:
         try:
@@ -316,7 +347,7 @@ class _Dask:
                 f"({_first(error)}): start one with 'dask scheduler', and workers with 'dask worker ADDRESS'"
             ) from None
 
-    def __enter__(self) -> "_Dask":
+    def __enter__(self) -> "DaskCluster":
         if not self._client.scheduler_info()["workers"]:
             raise BayesffError(
                 f"--scheduler {self._address}: at least one worker is needed, found none: start some with 'dask worker ADDRESS'"
@@ -405,13 +436,13 @@ def assess_study(
 
     side_by_side = 1 if settings.device == "cpu" else 0
     tasks = tasks_of(path, study, store, settings.seed, settings.changes, side_by_side)
-    cluster = _Dask(settings.scheduler) if settings.scheduler else None  # asked before hours are spent
+    cluster = DaskCluster(settings.scheduler) if settings.scheduler else None  # asked before hours are spent
     if not store.posterior().is_file():
         save_posterior(calibrate(), store.posterior(), study=study.name, question=study.question)
     trees = load_posterior(store.posterior())
     if not all(task.finished for task in tasks):
-        with cluster or _Pool(min(settings.jobs, len(tasks))) as workers:
-            _follow(tasks, workers, lambda done, total: report("", "refits", done, total))
+        with cluster or LocalPool(min(settings.jobs, len(tasks))) as workers:
+            follow(tasks, workers, lambda done, total: report("", "refits", done, total))
     report("", "transferability", 0, 1)
     found, comparison = _assess(study, store)
     for index, (name, tree) in enumerate(trees.items()):
@@ -431,4 +462,6 @@ def _assess(study: Study, store: Store) -> "tuple[dict[str, dict[str, Any]], Any
     for candidate, problem in study.problems.items():
         trees = [store.get(candidate, refit) for refit in plan(problem)]
         fits[candidate] = {refit_of(tree): tree for tree in trees}
-    return {name: assess_transfer(own, study.transfer) for name, own in fits.items()}, compare_left_out(fits)
+    return {
+        name: assess_transfer(own, study.transfer, study.transfer.published.get(name, ())) for name, own in fits.items()
+    }, compare_left_out(fits)

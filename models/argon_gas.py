@@ -11,7 +11,7 @@ import jax
 import numpyro.distributions as dist
 
 import bayesff as bff
-from bayesff.assessment import Tolerance, Transfer
+from bayesff.assessment import Published, Tolerance, Transfer
 from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, GroupBias, Prior, Term
 
 jax.config.update("jax_enable_x64", True)
@@ -49,12 +49,22 @@ viscosity = Term(
 )
 # What a simulation of the gas should be told: a second virial within 3 cm^3/mol (1 % of a gas's density at 10 MPa and 300 K), a
 # viscosity within 2 %, the dimer's energy within 10 K.
+KULAKOVA = "L. Kulakova et al., Sci. Rep. 7, 16576 (2017), doi:10.1038/s41598-017-16314-4"
 transfer = Transfer(
     spread_tolerance=0.02,
     tolerances={
         "second_virial": Tolerance(3.0, "cm^3/mol"),
         "viscosity": Tolerance(0.02),
         "dimer_energy": Tolerance(10.0, "K"),
+    },
+    # Exponents of the wall that disagree, all of them beside an attraction that falls with the sixth power.
+    published={
+        "mie": [
+            Published("repulsive", 6.5, "liquid g(r) and saturated vapour", KULAKOVA),
+            Published("repulsive", 12.085, "equation of state of the fluid", "S. Dufal et al., AIChE J. 61, 2891 (2015)"),
+            Published("repulsive", 12.7, "quantum dimers", KULAKOVA),
+            Published("repulsive", 17.6, "second virials alone", "weighted least squares, 1.5 cm^3/mol, handbook values", sd=1.8),
+        ]
     },
 )
 depth = Prior(dist.LogNormal(4.85, 0.2), "K")

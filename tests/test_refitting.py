@@ -168,8 +168,8 @@ def test_a_lost_process_of_the_pool_is_replaced(tmp_path):
         "raise RuntimeError('run again')\n"
     )
     task = refitting.Task(str(path), "fragile", (Refit("shared", ("near",)),), 1, (), str(tmp_path))
-    with pytest.raises(BayesffError, match="run again"), refitting._Pool(1) as pool:
-        refitting._follow([task], pool, lambda done, total: None)
+    with pytest.raises(BayesffError, match="run again"), refitting.LocalPool(1) as pool:
+        refitting.follow([task], pool, lambda done, total: None)
     assert path.with_suffix(".mark").exists()
 
 
@@ -195,7 +195,7 @@ def test_a_task_whose_processes_are_lost_again_and_again_is_named(study, tmp_pat
 
     losing: Any = Losing()
     with pytest.raises(BayesffError, match=r"lennard_jones: the process that ran its refits was ended from outside 3 times"):
-        refitting._follow(tasks, losing, lambda done, total: None)
+        refitting.follow(tasks, losing, lambda done, total: None)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(study, tmp_path, capsys, monkeypatch):

@@ -7,7 +7,7 @@ from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS, MAX_PARETO_K, aggregate, scores
 from bayesff.assessment.summaries import display, prior_contraction, summarise
 from bayesff.assessment.tables import LeaveOneOut, leave_one_out, pointwise
-from bayesff.assessment.transfer import Tolerance, Transfer
+from bayesff.assessment.transfer import Published, Tolerance, Transfer
 from bayesff.assessment.trees import Contents, contents, draws, environments, parameter_names
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "MAX_PARETO_K",
     "Contents",
     "LeaveOneOut",
+    "Published",
     "Tolerance",
     "Transfer",
     "aggregate",

@@ -126,6 +126,35 @@ class Spread(_Part):
     environments: dict[str, dict[Literal["value", "q05", "q95", "p_outside"], float]]
 
 
+class Value(_Part):
+    """A parameter by what was fitted, and the share of the prior's variance that the data take away."""
+
+    q05: float
+    q50: float
+    q95: float
+    contraction: float
+
+
+class Values(_Part):
+    """A parameter by what was fitted, in ``unit``."""
+
+    unit: str
+    prior: dict[Literal["q05", "q50", "q95"], float]
+    fitted: dict[str, Value]
+
+
+class PublishedValue(_Part):
+    """A published value of a parameter, and by what was fitted how far out in the posterior it lies."""
+
+    parameter: str
+    unit: str
+    label: str
+    source: str
+    value: float
+    sd: float
+    fitted: dict[str, dict[Literal["tail", "contraction"], float]]
+
+
 class TransferScores(_Part):
     """Scores of predicting an environment; the errors of sums and means are standard errors over the data."""
 
@@ -219,6 +248,8 @@ class Transfer(_Part):
     spread_tolerance: float
     tolerances: dict[str, Tolerated]
     spread: dict[str, Spread]
+    values: dict[str, Values]
+    published: list[PublishedValue]
     left_out: dict[str, LeftOut]
     left_out_shared: dict[str, LeftOut]
     left_out_bare: dict[str, LeftOut]

@@ -40,6 +40,8 @@ def transfer_metrics(candidate: Candidate) -> dict[str, Any] | None:
             name: {"amount": amount, "unit": unit} for name, (amount, unit) in json.loads(refits.attrs["tolerances"]).items()
         },
         "spread": _spread(found["spread"]) if "spread" in found else {},
+        "values": _values(found["values"]) if "values" in found else {},
+        "published": _published(found["published"]) if "published" in found else [],
         "left_out": _left_out(found, "pooled"),
         "left_out_shared": _left_out(found, "shared"),
         "left_out_bare": _left_out(found, "bare"),
@@ -93,6 +95,29 @@ def _spread(spread: xarray.Dataset) -> dict[str, Any]:
         }
         common = {"value": _number(row["common"]), "q05": _number(row["common_q05"]), "q95": _number(row["common_q95"])}
         found[str(name)] = _numbers(row, _SPREAD) | {"unit": str(row["unit"].item()), "common": common, "environments": within}
+    return found
+
+
+def _values(values: xarray.Dataset) -> dict[str, Any]:
+    names = ("q05", "q50", "q95")
+    found: dict[str, Any] = {}
+    for name in values["parameter"].to_numpy():
+        column = values.sel(parameter=name)
+        prior = {key: _number(column[f"prior_{key}"]) for key in names}
+        fitted = {
+            str(label): _numbers(column.sel(fitted=label), (*names, "contraction")) for label in column["fitted"].to_numpy()
+        }
+        found[str(name)] = {"unit": str(column["unit"].item()), "prior": prior, "fitted": fitted}
+    return found
+
+
+def _published(published: xarray.Dataset) -> list[dict[str, Any]]:
+    found = []
+    for index in range(published.sizes["publication"]):
+        row = published.isel(publication=index)
+        texts = {name: str(row[name].item()) for name in ("parameter", "unit", "label", "source")}
+        fitted = {str(label): _numbers(row.sel(fitted=label), ("tail", "contraction")) for label in row["fitted"].to_numpy()}
+        found.append(texts | _numbers(row, ("value", "sd")) | {"fitted": fitted})
     return found
 
 

@@ -11,6 +11,7 @@ from bayesff import assessment, quantities
 from bayesff.assessment.transfer import intervals
 from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.assessment.transfer.tolerances import DOMAIN
+from bayesff.assessment.transfer.values import ALL, BARE, DECIDING
 from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.verdict import NEGLIGIBLE
 from bayesff.reporting.wording import (
@@ -83,6 +84,7 @@ def transferability(assessed: Assessed) -> Transferability | None:
         return None
     said = {
         "Parameters": [parameter_finding(candidate) for candidate in shown],
+        "Published values": [one for candidate in shown for one in published_findings(candidate)],
         "Tension": [tension_finding(candidate) for candidate in shown],
         "Left-out environments": [left_out_finding(candidate) for candidate in shown],
         "Domain: within tolerance with more than 90 % probability, fitted to all other environments": [
@@ -180,6 +182,53 @@ def _disagreeing(row: xarray.Dataset, always: bool) -> str:
     labels, low, high = (row[name].to_numpy() for name in ("environment", "value_q05", "value_q95"))
     wanted = [f"“{labels[index]}” wants {interval(low[index], high[index], unit)}" for index in worst]
     return f": {enumerate_words(wanted)}, all together {interval(float(row['common_q05']), float(row['common_q95']), unit)}"
+
+
+def published_findings(candidate: Candidate) -> list[Finding]:
+    """Return what each part of the data wants of the parameters that have published values, and where each value belongs."""
+    values, published = (candidate.transfer.get(name) for name in ("values", "published"))
+    if values is None or published is None:
+        return []
+    found = []
+    for name in dict.fromkeys(published["parameter"].to_numpy().astype(str).tolist()):
+        column = values.sel(parameter=name)
+        found.append(_wanted(candidate, name, column))
+        rows = [row for row in rows_of(published, "publication") if str(row["parameter"].item()) == name]
+        found += [_belonging(name, row) for row in sorted(rows, key=lambda row: float(row["value"]))]
+    return found
+
+
+def _wanted(candidate: Candidate, name: str, column: xarray.Dataset) -> Finding:
+    unit, wanted, silent = str(column["unit"].item()), [], []
+    for row in rows_of(column, "fitted"):
+        if float(row["contraction"]) >= DECIDING:
+            wanted.append(f"{fit_text(str(row['fitted'].item()))} {interval(float(row['q05']), float(row['q95']), unit)}")
+        else:
+            silent.append(f"{fit_text(str(row['fitted'].item()))} ({percent(max(float(row['contraction']), 0.0))})")
+    numbers = f"The data fitted want {enumerate_words(wanted)}." if wanted else ""
+    if silent:
+        little = f"Little is fixed, as shares of the prior's variance that the data take away, by {enumerate_words(silent)}."
+        numbers = f"{numbers} {little}".strip()
+    return Finding(f"{candidate_text(candidate.name)}, {site_text(name, {})} by the data fitted.", numbers)
+
+
+def _belonging(name: str, row: xarray.Dataset) -> Finding:
+    value, sd, unit = float(row["value"]), float(row["sd"]), str(row["unit"].item())
+    shown = plus_minus(value, sd, unit) if sd > 0 else with_unit(f"{value:.4g}", unit)
+    kinds: dict[str, list[str]] = {"inside": [], "outside": []}
+    for fit in rows_of(row, "fitted"):
+        if float(fit["contraction"]) >= DECIDING:
+            kinds["inside" if float(fit["tail"]) >= 1 - LIKELY else "outside"].append(fit_text(str(fit["fitted"].item())))
+    judged = f"{site_text(name, {})} = {shown} ({row['label'].item()})"
+    inside, outside = (enumerate_words(kinds[kind]) for kind in ("inside", "outside"))
+    if not inside:
+        return Finding(f"{judged} is what none of these data want.", "")
+    return Finding(f"{judged} agrees with {inside}.", f"It lies outside the 90 % interval of {outside}." if outside else "")
+
+
+def fit_text(fitted: str) -> str:
+    """Return what was fitted: an environment in quotation marks, or all data."""
+    return fitted if fitted in (ALL, BARE) else f"“{fitted}”"
 
 
 def tension_finding(candidate: Candidate) -> Finding | None:

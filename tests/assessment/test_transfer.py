@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from scipy.stats import binom, chi2, multivariate_normal
+from scipy.stats import binom, chi2, multivariate_normal, norm
 
 import bayesff as bff
-from bayesff.assessment import Tolerance, Transfer
+from bayesff.assessment import Published, Tolerance, Transfer
 from bayesff.assessment.transfer import Refit, Refitter, assess_transfer, compare_left_out, intervals, notes, plan
 from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.calibration import CalibrationProblem, Prior, Term
@@ -30,6 +30,7 @@ from ..inference.linear_gaussian import (  # noqa: TID252
     make_data,
 )
 
+PUBLISHED = [Published("slope", 0.1, "exact", "a book"), Published("slope", 0.1, "measured", "a paper", sd=0.3)]
 QUICK = Transfer(sampler=NUTS(num_warmup=150, num_draws=250, max_draws=1500))
 
 
@@ -42,7 +43,7 @@ def line():
     problem = CalibrationProblem(Line, PRIORS, [Term(parts, LineHeight())])
     long = Transfer(sampler=NUTS(num_warmup=300, num_draws=2000), tolerances={"line_height": Tolerance(0.2, "kJ/mol")})
     fits = dict(Refitter(problem, long).run(plan(problem), jax.random.key(1)))
-    return fits, assess_transfer(fits, long)
+    return fits, assess_transfer(fits, long, PUBLISHED)
 
 
 def moments(rows):
@@ -103,6 +104,35 @@ def test_predictions_of_what_was_left_out_have_their_closed_form(line):
     drawn = tree["posterior_predictive"]["line_height"].to_numpy().reshape(-1, 6)[:, :3]
     np.testing.assert_allclose(drawn.mean(axis=0), design @ mean, atol=5 * spread.max() / np.sqrt(len(drawn)))
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
+
+
+def exact_slope(rows):
+    """Return mean and standard deviation of the slope by the data in some rows."""
+    precision = np.diag(UNCERTAINTY[rows] ** -2.0)
+    covariance = np.linalg.inv(DESIGN[rows].T @ precision @ DESIGN[rows] + np.diag(PRIOR_SD**-2.0))
+    mean = covariance @ (PRIOR_MEAN / PRIOR_SD**2 + DESIGN[rows].T @ precision @ VALUES[rows])
+    return mean[1], np.sqrt(covariance[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("fitted", "rows"), [("near", slice(0, 3)), ("far", slice(3, 6)), ("all data", slice(0, 6))], ids=["near", "far", "all"]
+)
+def test_values_by_the_data_fitted_have_their_closed_form(line, fitted, rows):
+    mean, sd = exact_slope(rows)
+    found = line[1]["values"].sel(fitted=fitted, parameter="slope")
+    for name, level in {"q05": 0.05, "q50": 0.5, "q95": 0.95}.items():
+        assert float(found[name]) == pytest.approx(norm(mean, sd).ppf(level), abs=0.1 * sd)
+        assert float(found[f"prior_{name}"]) == pytest.approx(norm(PRIOR_MEAN[1], PRIOR_SD[1]).ppf(level), abs=0.3 * PRIOR_SD[1])
+    assert 1 - float(found["contraction"]) == pytest.approx((sd / PRIOR_SD[1]) ** 2, rel=0.25)
+
+
+@pytest.mark.parametrize(("publication", "error"), [(0, 0.0), (1, 0.3)])
+def test_how_far_out_a_published_value_lies_has_its_closed_form(line, publication, error):
+    for fitted, rows in {"near": slice(0, 3), "far": slice(3, 6), "all data": slice(0, 6)}.items():
+        mean, sd = exact_slope(rows)
+        expected = 2 * norm.sf(abs(0.1 - mean) / np.hypot(sd, error))
+        found = line[1]["published"].isel(publication=publication).sel(fitted=fitted)
+        assert float(found["tail"]) == pytest.approx(expected, abs=0.05)
 
 
 # -- synthetic studies -------------------------------------------------------------------------------------------------
@@ -236,7 +266,7 @@ def test_one_environment_says_what_it_lacks():
     assert plan(problem) == [Refit("shared", ("everywhere",))]
     fits = dict(Refitter(problem, QUICK).run(plan(problem), jax.random.key(1)))
     found = assess_transfer(fits, QUICK)
-    assert set(found) == {"refits", "identifiability"}
+    assert set(found) == {"refits", "identifiability", "values"}
     (note,) = json.loads(found["refits"].attrs["notes"])
     assert "one environment, “everywhere”" in note
     assert compare_left_out({"line": fits, "other": fits}) is None
@@ -261,11 +291,23 @@ def test_a_tolerance_is_greater_than_zero():
 def test_tolerances_belong_to_terms_and_have_their_units():
     problem = CalibrationProblem(Line, PRIORS, [Term(make_data(), LineHeight())])
     with pytest.raises(StudyError, match=r"tolerances: 'height' must be the name of a term, found line_height"):
-        Transfer(tolerances={"height": Tolerance(0.1)}).check(problem)
+        Transfer(tolerances={"height": Tolerance(0.1)}).check({"line": problem})
     with pytest.raises(UnitError):
-        Transfer(tolerances={"line_height": Tolerance(0.1, "K/mol")}).check(problem)
+        Transfer(tolerances={"line_height": Tolerance(0.1, "K/mol")}).check({"line": problem})
     with pytest.raises(StudyError, match=r"spread: 'depth' must be a parameter, found amplitude, slope"):
-        Transfer(spread={"depth": Prior(dist.HalfNormal(0.1))}).check(problem)
+        Transfer(spread={"depth": Prior(dist.HalfNormal(0.1))}).check({"line": problem})
+
+
+def test_published_values_are_those_of_a_candidates_parameters():
+    problem = CalibrationProblem(Line, PRIORS, [Term(make_data(), LineHeight())])
+    with pytest.raises(StudyError, match=r"published: 'lime' must be a candidate, found line"):
+        Transfer(published={"lime": PUBLISHED}).check({"line": problem})
+    with pytest.raises(StudyError, match=r"published: 'depth' must be a parameter of line, found amplitude, slope"):
+        Transfer(published={"line": [Published("depth", 1.0, "x", "y")]}).check({"line": problem})
+    with pytest.raises(UnitError):
+        Transfer(published={"line": [Published("slope", 1.0, "x", "y", unit="K")]}).check({"line": problem})
+    with pytest.raises(StudyError, match=r"Published slope: sd must be zero or more, found -1"):
+        Published("slope", 1.0, "x", "y", sd=-1.0)
 
 
 def test_ranges_are_those_above_the_threshold():

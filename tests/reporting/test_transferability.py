@@ -25,6 +25,7 @@ from bayesff.reporting.transferability import (
     domain_finding,
     left_out_finding,
     parameter_finding,
+    published_findings,
     tension_finding,
     transferability,
 )
@@ -34,7 +35,7 @@ from .conftest import QUESTION, candidates
 LABELS = ["cold gas", "warm gas", "dimer"]
 LEVELS = [0.5, 0.8, 0.9, 0.95]
 VARIANTS = ["shared", "pooled", "separate", "bare"]
-PICTURES = {"transfer_matrix", "spread", "left_out_second_virial", "left_out_coverage", "domain", "identifiability"}
+PICTURES = {"transfer_matrix", "spread", "values", "left_out_second_virial", "left_out_coverage", "domain", "identifiability"}
 
 
 def refits_dataset(reasons=("", "", ""), notes=()):
@@ -157,6 +158,27 @@ def identifiability_dataset():
     return xarray.Dataset(columns, coords=coords)
 
 
+FITS = [*LABELS, "all data", "all data, no discrepancy"]
+
+
+def values_dataset():
+    """The warm gas fixes nothing; the dimer wants another epsilon than the cold gas."""
+    middle = np.array([[120.0, 3.4], [125.0, 3.5], [140.0, 3.4], [130.0, 3.4], [131.0, 3.4]])
+    columns = {key: (("fitted", "parameter"), middle * factor) for key, factor in (("q05", 0.99), ("q50", 1.0), ("q95", 1.01))}
+    columns |= {"contraction": (("fitted", "parameter"), np.array([0.9, 0.12, 0.99, 0.99, 0.995])[:, None] * np.ones(2))}
+    columns |= {f"prior_{key}": ("parameter", [value, 3.4]) for key, value in (("q05", 90.0), ("q50", 125.0), ("q95", 170.0))}
+    return xarray.Dataset(columns, coords={"fitted": FITS, "parameter": ["epsilon", "sigma"], "unit": ("parameter", ["K", "Å"])})
+
+
+def published_dataset():
+    tail = np.array([[0.001, 0.6, 0.5, 0.2, 0.01], [0.0, 0.5, 0.0, 0.0, 0.0]])
+    contraction = np.tile(values_dataset()["contraction"].sel(parameter="epsilon").to_numpy(), (2, 1))
+    made = {"tail": (("publication", "fitted"), tail), "contraction": (("publication", "fitted"), contraction)}
+    made |= {"value": ("publication", [139.0, 99.0]), "sd": ("publication", [0.0, 2.5])}
+    texts = {"parameter": ["epsilon"] * 2, "unit": ["K"] * 2, "label": ["a fit", "<another>"], "source": ["one", "two"]}
+    return xarray.Dataset(made, coords={"fitted": FITS} | {name: ("publication", column) for name, column in texts.items()})
+
+
 def comparison_dataset(difference=-12.3):
     made = {"left_out_density": [-10.04, -22.3], "left_out_density_sd": [0.02, 0.3], "difference": [0.0, difference]}
     made |= {"difference_se": [0.0, 2.1], "weight": [0.97, 0.03]}
@@ -170,6 +192,7 @@ def parts():
     made = {"refits": refits_dataset(), "spread": spread_dataset(), "left_out_data": left_out_data_dataset()}
     made |= {f"left_out_{name}": scores_dataset(share) for name, share in (("pooled", 0.9), ("shared", 0.5), ("bare", 0.1))}
     made |= {"left_out_curves": curves_dataset(), "matrix": matrix_dataset(), "within": within_dataset()}
+    made |= {"values": values_dataset(), "published": published_dataset()}
     return made | {"domain": domain_dataset(), "tension": tension_dataset(), "identifiability": identifiability_dataset()}
 
 
@@ -221,6 +244,19 @@ def test_the_spread_of_a_signed_parameter_is_not_relative(with_parts):
     trees["lennard_jones"]["prior"]["epsilon"] = trees["lennard_jones"]["prior"]["epsilon"] - 10.0
     assert "ε differs by 0.060 (0.020 to 0.13) between" in parameter_finding(only(trees)).numbers
     assert "e^(0.31 ε)" in combination_rows(only(trees))[0][1]
+
+
+def test_published_values_are_told_where_they_belong(with_parts):
+    wanted, another, first = published_findings(only(with_parts()))
+    assert wanted.judged == "Lennard-Jones, ε by the data fitted."
+    assert (
+        "want “cold gas” 118.8 to 121.2 K, “dimer” 138.6 to 141.4 K, all data 128.7 to 131.3 K and all data, no" in wanted.numbers
+    )
+    assert "by “warm gas” (12 %)." in wanted.numbers
+    assert another.judged == "ε = 99.0 ± 2.5 K (<another>) is what none of these data want."
+    assert first.judged == "ε = 139 K (a fit) agrees with “dimer” and all data."
+    assert first.numbers == "It lies outside the 90 % interval of “cold gas” and all data, no discrepancy."
+    assert published_findings(only(with_parts(published=None))) == []
 
 
 @pytest.mark.parametrize(

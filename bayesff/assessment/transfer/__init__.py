@@ -4,13 +4,15 @@ from bayesff.assessment.transfer.assess import assess_transfer, compare_left_out
 from bayesff.assessment.transfer.identifiability import identifiability
 from bayesff.assessment.transfer.predictions import left_out_scores, transfer_matrix
 from bayesff.assessment.transfer.refits import Refit, Refitter, plan, refit_of, variant_of
-from bayesff.assessment.transfer.settings import Tolerance, Transfer
+from bayesff.assessment.transfer.settings import Published, Tolerance, Transfer
 from bayesff.assessment.transfer.spread import spread
 from bayesff.assessment.transfer.tension import tension
 from bayesff.assessment.transfer.tolerances import NUM_COMPARED, intervals, within_tolerance
+from bayesff.assessment.transfer.values import parameter_values, published_values
 
 __all__ = [
     "NUM_COMPARED",
+    "Published",
     "Refit",
     "Refitter",
     "Tolerance",
@@ -21,7 +23,9 @@ __all__ = [
     "intervals",
     "left_out_scores",
     "notes",
+    "parameter_values",
     "plan",
+    "published_values",
     "refit_of",
     "spread",
     "tension",

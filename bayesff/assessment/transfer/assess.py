@@ -1,7 +1,7 @@
 """The whole transfer assessment of a candidate, from its refits; and of several candidates side by side."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray
@@ -16,16 +16,17 @@ from bayesff.assessment.transfer.predictions import (
     transfer_matrix,
 )
 from bayesff.assessment.transfer.refits import VARIANTS, Refit
-from bayesff.assessment.transfer.settings import Transfer
+from bayesff.assessment.transfer.settings import Published, Transfer
 from bayesff.assessment.transfer.spread import spread
 from bayesff.assessment.transfer.tension import tension
 from bayesff.assessment.transfer.tolerances import within_tolerance
+from bayesff.assessment.transfer.values import parameter_values, published_values
 from bayesff.assessment.trees import contents, environments, parameter_names
 
 LEFT_OUT_VARIANTS = ("pooled", "shared", "bare")
 
 
-def assess_transfer(fits: Fits, transfer: Transfer) -> dict[str, xarray.Dataset]:
+def assess_transfer(fits: Fits, transfer: Transfer, published: Sequence[Published] = ()) -> dict[str, xarray.Dataset]:
     """Return the transfer assessment of a candidate.
 
     Parameters
@@ -34,15 +35,18 @@ def assess_transfer(fits: Fits, transfer: Transfer) -> dict[str, xarray.Dataset]
         All its refits.
     transfer
         The tolerances.
+    published
+        Values of its parameters that others have published.
 
     Returns
     -------
     dict of str to xarray.Dataset
-        ``refits`` (their evidence and convergence), ``spread``, ``left_out_<variant>``, ``left_out_data``, ``left_out_curves``,
-        ``matrix``, ``within``, ``domain``, ``tension`` and ``identifiability``; what cannot be computed is not there, and the
-        attribute ``notes`` of ``refits`` (JSON) says why.
+        ``refits`` (their evidence and convergence), ``spread``, ``values``, ``published``, ``left_out_<variant>``,
+        ``left_out_data``, ``left_out_curves``, ``matrix``, ``within``, ``domain``, ``tension`` and ``identifiability``; what
+        cannot be computed is not there, and the attribute ``notes`` of ``refits`` (JSON) says why.
     """
     found: dict[str, xarray.Dataset | None] = {"refits": refit_table(fits), "spread": spread(fits, transfer)}
+    found |= {"values": parameter_values(fits), "published": published_values(fits, published)}
     found |= {f"left_out_{variant}": left_out_scores(fits, variant) for variant in LEFT_OUT_VARIANTS}
     found["left_out_data"] = left_out_data(fits, LEFT_OUT_VARIANTS)
     found["left_out_curves"] = left_out_curves(fits, LEFT_OUT_VARIANTS)

@@ -1,6 +1,6 @@
 """What a transfer assessment is asked: which spread between environments is small, and how far off a prediction may be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +46,48 @@ class Tolerance:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A value of a parameter that others have published, to be set beside what each environment wants.
+
+    Parameters
+    ----------
+    parameter
+        The parameter's name.
+    value
+        The value.
+    label
+        What it was fitted to, in a few words.
+    source
+        Where it was published.
+    unit
+        Unit of the value; none for a pure number.
+    sd
+        Its standard deviation, if one was given.
+
+    Examples
+    --------
+    >>> from bayesff.assessment import Published
+    >>> Published("repulsive", 17.6, "second virials", "a paper", sd=1.8).value
+    17.6
+    """
+
+    parameter: str
+    value: float
+    label: str
+    source: str
+    unit: str = ""
+    sd: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.value):
+            raise StudyError(f"Published {self.parameter}: the value must be a number, found {self.value}: correct it")
+        if not (np.isfinite(self.sd) and self.sd >= 0):
+            raise StudyError(
+                f"Published {self.parameter}: sd must be zero or more, found {self.sd}: leave it out if it is unknown"
+            )
+
+
+@dataclass(frozen=True)
 class Transfer:
     r"""What a transfer assessment is asked.
 
@@ -60,12 +102,15 @@ class Transfer:
         For each term how far a prediction may be off; 5 % for those not named.
     sampler
         How refits are sampled. They are many, and each must only be good enough for scores.
+    published
+        For a candidate, by its name in the study, the values that others have published.
     """
 
     spread: Prior | Mapping[str, Prior] = field(default_factory=lambda: Prior(dist.HalfNormal(0.1)))
     spread_tolerance: float = 0.05
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
     sampler: NUTS = field(default_factory=lambda: NUTS(num_warmup=200, num_draws=300, max_draws=2400, target_accept_prob=0.9))
+    published: Mapping[str, Sequence[Published]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_positive("spread_tolerance", self.spread_tolerance, "no spread is below zero")
@@ -78,8 +123,22 @@ class Transfer:
         """Return the prior of the spread of a parameter; None where none is given."""
         return self.spread if isinstance(self.spread, Prior) else self.spread.get(parameter)
 
-    def check(self, problem: CalibrationProblem) -> None:
-        """Raise `StudyError` or `UnitError` unless terms, parameters and units are those of a problem."""
+    def check(self, problems: Mapping[str, CalibrationProblem]) -> None:
+        """Raise `StudyError` or `UnitError` unless terms, parameters and units are those of a study's candidates."""
+        for name in self.published:
+            if name not in problems:
+                raise StudyError(f"published: {name!r} must be a candidate, found {', '.join(problems)}: correct the name")
+        for name, problem in problems.items():
+            self._check(problem)
+            for one in self.published.get(name, ()):
+                if one.parameter not in problem.priors:
+                    raise StudyError(
+                        f"published: {one.parameter!r} must be a parameter of {name}, found {', '.join(problem.priors)}: "
+                        "correct the name"
+                    )
+                units.factor(one.unit, problem.priors[one.parameter].unit)
+
+    def _check(self, problem: CalibrationProblem) -> None:
         for name, tolerance in self.tolerances.items():
             if name not in problem.terms:
                 raise StudyError(

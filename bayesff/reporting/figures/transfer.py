@@ -6,7 +6,6 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -15,17 +14,25 @@ from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.assessment.transfer.tolerances import DOMAIN
 from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.figures.fit import _environment_labels, _horizontal
-from bayesff.reporting.figures.left_out import coverage_picture, down, left_out_pictures, offset, panel_groups
+from bayesff.reporting.figures.left_out import (
+    candidate_legend,
+    coverage_picture,
+    down,
+    few_ticks_across,
+    left_out_pictures,
+    offset,
+    panel_groups,
+)
 from bayesff.reporting.figures.style import (
     COLOURS,
     DATA,
     FAINT,
     MARKERS,
     Picture,
-    few_ticks,
     logarithmic,
     new_figure,
 )
+from bayesff.reporting.figures.values import values_picture
 from bayesff.reporting.transferability import (
     assessed_candidates,
     is_positive,
@@ -43,7 +50,13 @@ def transfer_pictures(assessed: Assessed) -> list[Picture]:
     shown = assessed_candidates(assessed)
     if not shown:
         return []
-    made = [_matrix_picture(shown), _spread_picture(shown), *left_out_pictures(shown), coverage_picture(shown)]
+    made = [
+        _matrix_picture(shown),
+        _spread_picture(shown),
+        values_picture(shown),
+        *left_out_pictures(shown),
+        coverage_picture(shown),
+    ]
     made += [_domain_picture(shown), _identifiability_picture(shown)]
     return [picture for picture in made if picture is not None]
 
@@ -126,21 +139,13 @@ def _spread_picture(candidates: list[Candidate]) -> Picture | None:
         down(axes, labels, place % columns == 0)
         axes.set_xlabel(axis(site_text(name, {}), unit))
         few_ticks_across(axes)
-    _candidate_legend(figure, candidates)
+    candidate_legend(figure, candidates)
     caption = (
         "The value of each parameter in every environment, with its central 90 % interval, by the model in which parameters "
         "may differ between environments; line and band: the value common to all, with the same interval. Above: the spread τ "
         "between environments (5 % to 95 %), and the probability P that it is below the tolerance."
     )
     return Picture("spread", "Parameters by environment", caption, figure)
-
-
-def few_ticks_across(axes: Axes) -> None:
-    """Keep few ticks on the horizontal axis, and those of the vertical one as they are."""
-    places, labels = axes.get_yticks(), [label.get_text() for label in axes.get_yticklabels()]
-    few_ticks(axes, 4)
-    axes.set_yticks(places, labels)
-    axes.ticklabel_format(axis="x", useOffset=False)
 
 
 def _parameter(axes: Axes, rows: list[tuple[Candidate, xarray.Dataset]], candidates: list[Candidate]) -> None:
@@ -157,16 +162,6 @@ def _parameter(axes: Axes, rows: list[tuple[Candidate, xarray.Dataset]], candida
         text = f"τ = {spread}, P {chance}" if chance[0] in "<>" else f"τ = {spread}, P = {chance}"
         place = {"xytext": (0, 4 + 11 * line), "textcoords": "offset points", "xycoords": "axes fraction"}
         axes.annotate(text, (0, 1), fontsize=7.5, va="bottom", color=colour if len(candidates) > 1 else DATA, **place)
-
-
-def _candidate_legend(figure: Figure, candidates: list[Candidate]) -> None:
-    if len(candidates) < 2:
-        return
-    handles = [
-        Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=candidate_text(candidate.name))
-        for i, candidate in enumerate(candidates)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def _domain_picture(candidates: list[Candidate]) -> Picture | None:
