@@ -99,6 +99,18 @@ def factor(unit: str | None, to: str, *, molar_mass: float | int | None = None) 
     return float(_registry().convert(bridged[1], bridged[0], end))
 
 
+def is_length(unit: str | None) -> bool:
+    """Return whether a unit is one of length.
+
+    Examples
+    --------
+    >>> from bayesff import units
+    >>> units.is_length("angstrom"), units.is_length("K")
+    (True, False)
+    """
+    return _exponents(_parsed(unit)) == {"[length]": 1}
+
+
 @cache
 def _registry() -> Any:
     import pint  # takes a quarter of a second, so only where a unit is converted

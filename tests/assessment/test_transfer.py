@@ -1,6 +1,7 @@
 """Transferability: closed forms, and synthetic studies whose environments share their parameters, or do not."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -296,6 +297,19 @@ def test_tolerances_belong_to_terms_and_have_their_units():
         Transfer(tolerances={"line_height": Tolerance(0.1, "K/mol")}).check({"line": problem})
     with pytest.raises(StudyError, match=r"spread: 'depth' must be a parameter, found amplitude, slope"):
         Transfer(spread={"depth": Prior(dist.HalfNormal(0.1))}).check({"line": problem})
+
+
+def test_a_diameter_varies_less_than_a_depth_and_what_has_either_sign_not_at_all():
+    priors = {"epsilon": Prior(dist.LogNormal(4.8, 0.2), "K"), "sigma": Prior(dist.LogNormal(1.22, 0.05), "angstrom")}
+    term = Term(make_synthetic(0.0, 0), bff.observables.DimerEnergy())
+    problem = CalibrationProblem(bff.potentials.LennardJones, priors, [term])
+    spreads: Any = {name: Transfer().spread_of(problem, name) for name in priors}
+    assert {name: float(spread.distribution.scale) for name, spread in spreads.items()} == {"epsilon": 0.1, "sigma": 0.02}
+    wide = Prior(dist.HalfNormal(0.3))
+    assert Transfer(spread=wide).spread_of(problem, "sigma") is wide
+    assert Transfer(spread={"epsilon": wide}).spread_of(problem, "sigma") is None
+    line = CalibrationProblem(Line, PRIORS, [Term(make_data(), LineHeight())])
+    assert Transfer().spread_of(line, "slope") is None
 
 
 def test_published_values_are_those_of_a_candidates_parameters():

@@ -24,7 +24,7 @@ from jaxtyping import Array, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from bayesff.assessment.transfer.settings import Transfer
-from bayesff.calibration import CalibrationProblem, CompletePooling, Discrepancy, NoPooling, PartialPooling, Pooling, Prior
+from bayesff.calibration import CalibrationProblem, CompletePooling, Discrepancy, NoPooling, PartialPooling, Pooling
 from bayesff.inference import NUTS, Sample, Target
 from bayesff.inference.nuts import Compiled
 from bayesff.inference.posterior import Assembly
@@ -86,12 +86,10 @@ def variant_of(problem: CalibrationProblem, variant: str, transfer: Transfer) ->
 
 
 def _pooled(problem: CalibrationProblem, name: str, transfer: Transfer) -> Pooling:
-    own, spread = problem.pooling[name], transfer.spread_of(name)
+    own, spread = problem.pooling[name], transfer.spread_of(problem, name)
     if isinstance(own, PartialPooling):
         return own
-    # A relative spread says nothing of a parameter that may have either sign.
-    signed = name not in problem.positive and isinstance(transfer.spread, Prior)
-    return CompletePooling() if spread is None or signed else PartialPooling(spread)
+    return CompletePooling() if spread is None else PartialPooling(spread)
 
 
 Progress = Callable[[Refit, str, int, int], None]

@@ -95,7 +95,8 @@ class Transfer:
     ----------
     spread
         Prior of the spread :math:`\tau` of the parameters between environments, relative for positive parameters; one for all,
-        or one a parameter by name. A signed parameter needs one of its own, with a unit.
+        or one a parameter by name, where those not named do not vary. A signed parameter needs one of its own, with a unit.
+        Without it: half-normal with the scale 0.02 for a length, 0.1 for any other positive parameter (see below).
     spread_tolerance
         The relative spread below which a parameter carries over.
     tolerances
@@ -104,9 +105,16 @@ class Transfer:
         How refits are sampled. They are many, and each must only be good enough for scores.
     published
         For a candidate, by its name in the study, the values that others have published.
+
+    Notes
+    -----
+    Predictions of an environment never seen are as wide as the spread's prior where there are few environments to learn it from,
+    so it must not be wider than what is known. Published Lennard-Jones parameters of argon (119.8, 142.1 and 125.7 K with 3.405,
+    3.3605 and 3.345 angstrom: Rowley et al. 1975, Barker et al. 1971, White 1999) scatter by 9 % in the depth and 0.9 % in the
+    diameter: the defaults hold both at about one standard deviation or less.
     """
 
-    spread: Prior | Mapping[str, Prior] = field(default_factory=lambda: Prior(dist.HalfNormal(0.1)))
+    spread: Prior | Mapping[str, Prior] | None = None
     spread_tolerance: float = 0.05
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
     sampler: NUTS = field(default_factory=lambda: NUTS(num_warmup=200, num_draws=300, max_draws=2400, target_accept_prob=0.9))
@@ -119,15 +127,23 @@ class Transfer:
         """Return the tolerance of a term."""
         return self.tolerances.get(term, Tolerance(0.05))
 
-    def spread_of(self, parameter: str) -> Prior | None:
-        """Return the prior of the spread of a parameter; None where none is given."""
-        return self.spread if isinstance(self.spread, Prior) else self.spread.get(parameter)
+    def spread_of(self, problem: CalibrationProblem, parameter: str) -> Prior | None:
+        """Return the prior of the spread of a parameter; None where it has none, and does not vary."""
+        if isinstance(self.spread, Mapping):
+            return self.spread.get(parameter)
+        if parameter not in problem.positive:
+            return None  # a relative spread says nothing of a parameter that may have either sign
+        return self.spread or Prior(dist.HalfNormal(0.02 if units.is_length(problem.priors[parameter].unit) else 0.1))
 
     def check(self, problems: Mapping[str, CalibrationProblem]) -> None:
         """Raise `StudyError` or `UnitError` unless terms, parameters and units are those of a study's candidates."""
         for name in self.published:
             if name not in problems:
                 raise StudyError(f"published: {name!r} must be a candidate, found {', '.join(problems)}: correct the name")
+        known = list(dict.fromkeys(name for problem in problems.values() for name in problem.priors))
+        for name in self.spread if isinstance(self.spread, Mapping) else ():
+            if name not in known:
+                raise StudyError(f"spread: {name!r} must be a parameter, found {', '.join(known)}: correct the name")
         for name, problem in problems.items():
             self._check(problem)
             for one in self.published.get(name, ()):
@@ -146,9 +162,6 @@ class Transfer:
                 )
             if tolerance.unit:
                 units.factor(tolerance.unit, problem.points[name].unit)
-        for name in self.spread if isinstance(self.spread, Mapping) else ():
-            if name not in problem.priors:
-                raise StudyError(f"spread: {name!r} must be a parameter, found {', '.join(problem.priors)}: correct the name")
 
 
 def _check_positive(place: str, value: float, why: str) -> None:
