@@ -154,7 +154,8 @@ def _expand(energies: Energies, location: np.ndarray, observed: Observed) -> _Ex
     flat = jnp.asarray(points.reshape(len(points), -1, size))
     values, gradients = (np.asarray(found) for found in energies(flat, observed)[:2])
     values, gradients = values.reshape(points.shape[:-1]), gradients.reshape(points.shape)
-    hessian = (gradients[..., 1 : size + 1, :] - gradients[..., size + 1 :, :]) / (2 * moves.max())
+    with np.errstate(invalid="ignore"):  # a step may lead to where the density has no gradient; such a point is not used
+        hessian = (gradients[..., 1 : size + 1, :] - gradients[..., size + 1 :, :]) / (2 * moves.max())
     return _Expansion(location, values[..., 0], gradients[..., 0, :], 0.5 * (hessian + np.swapaxes(hessian, -1, -2)))
 
 
