@@ -239,11 +239,13 @@ def tension_finding(candidate: Candidate) -> Finding | None:
     chance, ratio = float(tension["p_value"]), float(tension["log_ratio"])
     numbers = f"log R = {log_text(ratio, float(tension['log_ratio_sd']))}, suspiciousness {estimate(tension, 'suspiciousness')}"
     preferred = f"the evidence prefers {'one vector for all' if ratio > 0 else 'a vector for each of them'}"
+    if abs(ratio) < 1:
+        preferred = "the evidence decides nothing"
     if not np.isfinite(chance):
         judged, numbers = preferred, f"There is no p-value; {numbers}"
     else:
         judged = "one parameter vector serves all environments" if chance >= TENSE else "the environments disagree"
-        judged += f", though {preferred}" if (chance >= TENSE) != (ratio > 0) else ""
+        judged += f", though {preferred}" if abs(ratio) < 1 or (chance >= TENSE) != (ratio > 0) else ""
         numbers = f"p {p_text(chance)}, {numbers}"
     return Finding(f"{candidate_text(candidate.name)}: {judged}.", f"{numbers}.")
 

@@ -265,6 +265,11 @@ def test_published_values_are_told_where_they_belong(with_parts):
         (0.00002, -4.9, "Lennard-Jones: the environments disagree."),
         (0.34, 4.9, "Lennard-Jones: one parameter vector serves all environments."),
         (0.034, 4.9, "Lennard-Jones: the environments disagree, though the evidence prefers one vector for all."),
+        (
+            0.001,
+            0.03,
+            "Lennard-Jones: the environments disagree, though the evidence decides nothing.",
+        ),
         (np.nan, -1.0, "Lennard-Jones: the evidence prefers a vector for each of them."),
     ],
 )
