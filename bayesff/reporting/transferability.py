@@ -202,14 +202,13 @@ def _wanted(candidate: Candidate, name: str, column: xarray.Dataset) -> Finding:
     unit, wanted, silent = str(column["unit"].item()), [], []
     for row in rows_of(column, "fitted"):
         if float(row["contraction"]) >= DECIDING:
-            wanted.append(f"{fit_text(str(row['fitted'].item()))} {interval(float(row['q05']), float(row['q95']), unit)}")
+            wanted.append(f"{interval(float(row['q05']), float(row['q95']), unit)} by {fit_text(str(row['fitted'].item()))}")
         else:
             silent.append(f"{fit_text(str(row['fitted'].item()))} ({percent(max(float(row['contraction']), 0.0))})")
-    numbers = f"The data fitted want {enumerate_words(wanted)}." if wanted else ""
+    numbers = f"Its 90 % interval is {enumerate_words(wanted)}." if wanted else ""
     if silent:
-        little = f"Little is fixed, as shares of the prior's variance that the data take away, by {enumerate_words(silent)}."
-        numbers = f"{numbers} {little}".strip()
-    return Finding(f"{candidate_text(candidate.name)}, {site_text(name, {})} by the data fitted.", numbers)
+        numbers += f" Of the prior's variance less than half is taken away by {enumerate_words(silent)}, too little to decide."
+    return Finding(f"{candidate_text(candidate.name)}, {site_text(name, {})} by what it is fitted to.", numbers.strip())
 
 
 def _belonging(name: str, row: xarray.Dataset) -> Finding:

@@ -18,7 +18,7 @@ from bayesff.assessment.transfer.refits import Refit
 from bayesff.assessment.transfer.settings import Published
 from bayesff.assessment.trees import draws, environments, parameter_names
 
-ALL, BARE = "all data", "all data, no discrepancy"
+ALL, BARE = "all data", "all data without discrepancy"
 
 DECIDING = 0.5
 """Share of the prior's variance that data must take away to want a value of their own."""
