@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from bayesff.assessment.transfer import NUM_COMPARED, intervals
+from bayesff.assessment.transfer import NUM_COMPARED, intervals, standard_error
 from bayesff.reporting.assessed import Candidate
 
 _SCORES = (
@@ -188,7 +188,7 @@ def _domain(candidate: Candidate, domain: xarray.Dataset) -> dict[str, Any]:
         found[name] = {"state": state, "ranges": {}, "sure_ranges": {}}
         for fitted in domain["fitted"].to_numpy():
             probability = domain[name].sel(fitted=fitted).to_numpy()
-            sure = probability - 2 * np.sqrt(probability * (1 - probability) / NUM_COMPARED)
+            sure = probability - 2 * standard_error(probability, NUM_COMPARED)
             for key, column in (("ranges", probability), ("sure_ranges", sure)):
                 rows = {label: environment == label for label in dict.fromkeys(environment.tolist())}
                 found[name][key][str(fitted)] = {label: intervals(column[row], where[row]) for label, row in rows.items()}

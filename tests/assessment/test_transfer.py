@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
+import xarray
 from scipy.stats import binom, chi2, multivariate_normal, norm
 
 import bayesff as bff
 from bayesff.assessment import Published, Tolerance, Transfer
-from bayesff.assessment.transfer import Refit, Refitter, assess_transfer, compare_left_out, intervals, notes, plan
+from bayesff.assessment.transfer import Refit, Refitter, assess_transfer, compare_left_out, intervals, notes, plan, standard_error
+from bayesff.assessment.transfer.identifiability import logarithms
 from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.calibration import CalibrationProblem, Prior, Term
 from bayesff.datasets import Environment, synthesise
@@ -31,7 +33,8 @@ from ..inference.linear_gaussian import (  # noqa: TID252
     make_data,
 )
 
-PUBLISHED = [Published("slope", 0.1, "exact", "a book"), Published("slope", 0.1, "measured", "a paper", sd=0.3)]
+SLOPE = "kJ/mol/angstrom"
+PUBLISHED = [Published("slope", 0.1, "exact", "a book", SLOPE), Published("slope", 0.1, "measured", "a paper", SLOPE, sd=0.3)]
 QUICK = Transfer(sampler=NUTS(num_warmup=150, num_draws=250, max_draws=1500))
 
 
@@ -107,30 +110,33 @@ def test_predictions_of_what_was_left_out_have_their_closed_form(line):
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
 
 
-def exact_slope(rows):
-    """Return mean and standard deviation of the slope by the data in some rows."""
+def exact(rows, index):
+    """Return mean and standard deviation of a parameter by the data in some rows."""
     precision = np.diag(UNCERTAINTY[rows] ** -2.0)
     covariance = np.linalg.inv(DESIGN[rows].T @ precision @ DESIGN[rows] + np.diag(PRIOR_SD**-2.0))
     mean = covariance @ (PRIOR_MEAN / PRIOR_SD**2 + DESIGN[rows].T @ precision @ VALUES[rows])
-    return mean[1], np.sqrt(covariance[1, 1])
+    return mean[index], np.sqrt(covariance[index, index])
 
 
+@pytest.mark.parametrize("index", [0, 1], ids=["amplitude", "slope"])
 @pytest.mark.parametrize(
     ("fitted", "rows"), [("near", slice(0, 3)), ("far", slice(3, 6)), ("all data", slice(0, 6))], ids=["near", "far", "all"]
 )
-def test_values_by_the_data_fitted_have_their_closed_form(line, fitted, rows):
-    mean, sd = exact_slope(rows)
-    found = line[1]["values"].sel(fitted=fitted, parameter="slope")
+def test_values_by_the_data_fitted_have_their_closed_form(line, fitted, rows, index):
+    mean, sd = exact(rows, index)
+    found = line[1]["values"].sel(fitted=fitted, parameter=["amplitude", "slope"][index])
+    inverse = np.log if index == 0 else float  # the amplitude is log-normal
     for name, level in {"q05": 0.05, "q50": 0.5, "q95": 0.95}.items():
-        assert float(found[name]) == pytest.approx(norm(mean, sd).ppf(level), abs=0.1 * sd)
-        assert float(found[f"prior_{name}"]) == pytest.approx(norm(PRIOR_MEAN[1], PRIOR_SD[1]).ppf(level), abs=0.3 * PRIOR_SD[1])
-    assert 1 - float(found["contraction"]) == pytest.approx((sd / PRIOR_SD[1]) ** 2, rel=0.25)
+        assert inverse(float(found[name])) == pytest.approx(norm(mean, sd).ppf(level), abs=0.1 * sd)
+        before = norm(PRIOR_MEAN[index], PRIOR_SD[index])
+        assert inverse(float(found[f"prior_{name}"])) == pytest.approx(before.ppf(level), abs=0.3 * PRIOR_SD[index])
+    assert 1 - float(found["contraction"]) == pytest.approx((sd / PRIOR_SD[index]) ** 2, rel=0.25)
 
 
 @pytest.mark.parametrize(("publication", "error"), [(0, 0.0), (1, 0.3)])
 def test_how_far_out_a_published_value_lies_has_its_closed_form(line, publication, error):
     for fitted, rows in {"near": slice(0, 3), "far": slice(3, 6), "all data": slice(0, 6)}.items():
-        mean, sd = exact_slope(rows)
+        mean, sd = exact(rows, 1)
         expected = 2 * norm.sf(abs(0.1 - mean) / np.hypot(sd, error))
         found = line[1]["published"].isel(publication=publication).sel(fitted=fitted)
         assert float(found["tail"]) == pytest.approx(expected, abs=0.05)
@@ -322,6 +328,21 @@ def test_published_values_are_those_of_a_candidates_parameters():
         Transfer(published={"line": [Published("slope", 1.0, "x", "y", unit="K")]}).check({"line": problem})
     with pytest.raises(StudyError, match=r"Published slope: sd must be zero or more, found -1"):
         Published("slope", 1.0, "x", "y", sd=-1.0)
+
+
+def test_a_signed_parameter_is_no_logarithm_even_where_all_its_draws_are_positive():
+    groups = {"prior": np.array([[-1.0, 0.0, 2.0]]), "posterior": np.array([[1.0, 1.5, 2.0]])}
+    parts = {name: xarray.Dataset({"slope": (("chain", "draw"), values)}) for name, values in groups.items()}
+    tree = xarray.DataTree.from_dict(parts)
+    np.testing.assert_array_equal(logarithms(tree, "posterior", ["slope"])[:, 0], groups["posterior"][0])
+    tree["prior"]["slope"] = np.exp(tree["prior"]["slope"])
+    np.testing.assert_allclose(logarithms(tree, "posterior", ["slope"])[:, 0], np.log(groups["posterior"][0]))
+
+
+def test_no_number_of_draws_makes_a_probability_certain():
+    found = standard_error(np.array([0.0, 0.5, 1.0]), 400)
+    np.testing.assert_allclose(found[[0, 2]], 0.00176, rtol=0.01)
+    assert found[1] == pytest.approx(0.025)
 
 
 def test_ranges_are_those_above_the_threshold():

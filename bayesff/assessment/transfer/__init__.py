@@ -7,7 +7,7 @@ from bayesff.assessment.transfer.refits import Refit, Refitter, plan, refit_of, 
 from bayesff.assessment.transfer.settings import Published, Tolerance, Transfer
 from bayesff.assessment.transfer.spread import spread
 from bayesff.assessment.transfer.tension import tension
-from bayesff.assessment.transfer.tolerances import NUM_COMPARED, intervals, within_tolerance
+from bayesff.assessment.transfer.tolerances import NUM_COMPARED, intervals, standard_error, within_tolerance
 from bayesff.assessment.transfer.values import parameter_values, published_values
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "published_values",
     "refit_of",
     "spread",
+    "standard_error",
     "tension",
     "transfer_matrix",
     "variant_of",

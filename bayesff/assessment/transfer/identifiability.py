@@ -5,6 +5,8 @@ and :math:`\lambda^{-1/2}` is the relative standard deviation to which the data 
 :math:`1 - \mathrm{var}_\text{posterior}/\mathrm{var}_\text{prior}`, is 1 where the data decide and 0 where the prior does.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray
 
@@ -43,7 +45,7 @@ def _combinations(tree: xarray.DataTree) -> xarray.Dataset:
     # The sign of an eigenvector means nothing: its largest entry is made positive.
     vectors = vectors * np.sign(vectors[np.argmax(np.abs(vectors), axis=0), np.arange(len(values))])
     along = np.einsum("ic,dij,jc->dc", vectors, sampled, vectors)
-    posterior, prior = (_logarithms(tree, group, names) @ vectors for group in ("posterior", "prior"))
+    posterior, prior = (logarithms(tree, group, [str(name) for name in names]) @ vectors for group in ("posterior", "prior"))
     return xarray.Dataset(
         {
             "eigenvalue": ("combination", values),
@@ -56,6 +58,10 @@ def _combinations(tree: xarray.DataTree) -> xarray.Dataset:
     )
 
 
-def _logarithms(tree: xarray.DataTree, group: str, names: np.ndarray) -> np.ndarray:
-    columns = [draws(tree, group, str(name)) for name in names]
-    return np.stack([np.log(column) if np.all(column > 0) else column for column in columns], axis=1)
+def logarithms(tree: xarray.DataTree, group: str, names: Sequence[str]) -> np.ndarray:
+    """Return draws of parameters side by side: of the logarithm of those whose prior is positive, of the others themselves."""
+    columns = []
+    for name in names:
+        positive = bool(np.all(draws(tree, "prior", name) > 0))
+        columns.append(np.log(draws(tree, group, name)) if positive else draws(tree, group, name))
+    return np.stack(columns, axis=1)

@@ -92,8 +92,14 @@ def _environments(
             everywhere[i] = np.all(elsewhere, axis=0).mean()
     found = {"p_within": (("fitted", "tested"), joint), "p_within_of": (("fitted", "tested", "term"), single)}
     found |= {"p_within_everywhere": ("fitted", everywhere)}
-    found |= {f"{name}_se": (dims, np.sqrt(values * (1 - values) / number)) for name, (dims, values) in found.items()}
+    found |= {f"{name}_se": (dims, standard_error(values, number)) for name, (dims, values) in found.items()}
     return xarray.Dataset(found, coords={"fitted": rows, "tested": every, "term": terms})
+
+
+def standard_error(share: np.ndarray, number: int) -> np.ndarray:
+    """Return the Monte Carlo error of a probability from so many draws: with Jeffreys' prior, so that it is never zero."""
+    middle = (share * number + 0.5) / (number + 1)
+    return np.sqrt(middle * (1 - middle) / number)
 
 
 def _domain(

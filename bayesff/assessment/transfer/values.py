@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from bayesff import units
 from bayesff.assessment.summaries import display
+from bayesff.assessment.transfer.identifiability import logarithms
 from bayesff.assessment.transfer.predictions import Fits
 from bayesff.assessment.transfer.refits import Refit
 from bayesff.assessment.transfer.settings import Published
@@ -52,7 +53,7 @@ def parameter_values(fits: Fits) -> xarray.Dataset | None:
             sampled = draws(tree, "posterior", name)
             for key, level in _QUANTILES.items():
                 found[key][line, column] = np.quantile(sampled, level) * shown[name][0]
-            found["contraction"][line, column] = 1 - _variance(sampled) / _variance(draws(tree, "prior", name))
+            found["contraction"][line, column] = _contraction(tree, name)
     columns = {key: (("fitted", "parameter"), values) for key, values in found.items()}
     columns |= {key: (("parameter",), values) for key, values in before.items()}
     unit = ("parameter", [shown[name][1] for name in names])
@@ -76,14 +77,14 @@ def published_values(fits: Fits, published: Sequence[Published]) -> xarray.Datas
     for one in published:
         posterior = next(iter(chosen.values()))["posterior"].to_dataset()[one.parameter]
         factor, unit = display(posterior)
-        scale = units.factor(one.unit, unit) if one.unit else 1.0
+        scale = units.factor(one.unit, unit)
         value, sd = one.value * scale, one.sd * scale
         tails, contractions = [], []
         for tree in chosen.values():
             sampled = draws(tree, "posterior", one.parameter)
             below = float(np.mean(_below(sampled * factor, value, sd)))
             tails.append(2 * min(below, 1 - below))
-            contractions.append(1 - _variance(sampled) / _variance(draws(tree, "prior", one.parameter)))
+            contractions.append(_contraction(tree, one.parameter))
         strings = {"parameter": one.parameter, "label": one.label, "source": one.source, "unit": unit}
         numbers = {"value": value, "sd": sd, "tail": ("fitted", tails), "contraction": ("fitted", contractions)}
         rows.append(xarray.Dataset(numbers, coords={"fitted": list(chosen)} | strings))
@@ -99,8 +100,9 @@ def _chosen(fits: Fits) -> dict[str, xarray.DataTree]:
     return {label: fits[refit] for label, refit in wanted.items() if refit in fits}
 
 
-def _variance(sampled: np.ndarray) -> float:
-    return float(np.var(np.log(sampled) if np.all(sampled > 0) else sampled))
+def _contraction(tree: xarray.DataTree, name: str) -> float:
+    after, before = (logarithms(tree, group, [name]) for group in ("posterior", "prior"))
+    return float(1 - after.var() / before.var())
 
 
 def _below(sampled: np.ndarray, value: float, sd: float) -> np.ndarray:
