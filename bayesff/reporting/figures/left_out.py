@@ -6,49 +6,18 @@ from typing import cast
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from bayesff import assessment, quantities
 from bayesff.reporting.assessed import Candidate
 from bayesff.reporting.figures.fit import _data, _environment_labels, _horizontal, _residuals
-from bayesff.reporting.figures.style import BLUE, COLOURS, FAINT, GREEN, MARKERS, ORANGE, Picture, few_ticks, new_figure
+from bayesff.reporting.figures.layout import down, offset
+from bayesff.reporting.figures.style import BLUE, FAINT, GREEN, MARKERS, ORANGE, Picture, new_figure
 from bayesff.reporting.transferability import overlapping, plain_variants
 from bayesff.reporting.wording import axis, candidate_text
 
 _LINES = {"pooled": (BLUE, "-"), "shared": (GREEN, "-."), "bare": (ORANGE, "--")}
-
-
-def offset(index: int, number: int, width: float = 0.5) -> float:
-    """Return how far a marker is moved from its row, so that markers of one row stand apart."""
-    return 0.0 if number == 1 else width * (index / (number - 1) - 0.5)
-
-
-def down(axes: Axes, labels: list[str], first: bool = True) -> None:
-    """Let the vertical axis hold labels, from above."""
-    axes.set_yticks(range(len(labels)), labels if first else [""] * len(labels))
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
-
-
-def few_ticks_across(axes: Axes) -> None:
-    """Keep few ticks on the horizontal axis, and those of the vertical one as they are."""
-    places, labels = axes.get_yticks(), [label.get_text() for label in axes.get_yticklabels()]
-    few_ticks(axes, 4)
-    axes.set_yticks(places, labels)
-    axes.ticklabel_format(axis="x", useOffset=False)
-
-
-def candidate_legend(figure: Figure, candidates: list[Candidate]) -> None:
-    """Say below a figure which colour and marker is which candidate; nothing where there is one only."""
-    if len(candidates) < 2:
-        return
-    handles = [
-        Line2D([], [], color=COLOURS[i % len(COLOURS)], marker=MARKERS[i % len(MARKERS)], label=candidate_text(candidate.name))
-        for i, candidate in enumerate(candidates)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def left_out_pictures(candidates: list[Candidate]) -> list[Picture]:

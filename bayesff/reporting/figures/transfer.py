@@ -14,15 +14,8 @@ from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.assessment.transfer.tolerances import DOMAIN
 from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.figures.fit import _environment_labels, _horizontal
-from bayesff.reporting.figures.left_out import (
-    candidate_legend,
-    coverage_picture,
-    down,
-    few_ticks_across,
-    left_out_pictures,
-    offset,
-    panel_groups,
-)
+from bayesff.reporting.figures.layout import MOST_ACROSS, candidate_legend, down, offset, parameter_panels
+from bayesff.reporting.figures.left_out import coverage_picture, left_out_pictures, panel_groups
 from bayesff.reporting.figures.style import (
     COLOURS,
     DATA,
@@ -40,7 +33,7 @@ from bayesff.reporting.transferability import (
     spread_text,
     tolerance_text,
 )
-from bayesff.reporting.wording import axis, candidate_text, probability, significant, site_text
+from bayesff.reporting.wording import candidate_text, probability, significant
 
 _GAP = 0.35
 
@@ -127,18 +120,10 @@ def _spread_picture(candidates: list[Candidate]) -> Picture | None:
             found.setdefault((str(row["parameter"].item()), str(row["unit"].item())), []).append((candidate, row))
     if not found:
         return None
-    columns = min(len(found), 3)
-    lines, most = int(np.ceil(len(found) / columns)), max(len(rows) for rows in found.values())
+    lines, most = int(np.ceil(len(found) / MOST_ACROSS)), max(len(rows) for rows in found.values())
     labels = [str(label) for label in next(iter(found.values()))[0][1]["environment"].to_numpy()]
     figure = new_figure(10, lines * (0.8 + 0.17 * most + len(labels) * (0.14 + 0.15 * most)))
-    panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes in panels[len(found) :]:
-        axes.set_axis_off()
-    for place, (axes, ((name, unit), rows)) in enumerate(zip(panels, found.items(), strict=False)):
-        _parameter(axes, rows, candidates)
-        down(axes, labels, place % columns == 0)
-        axes.set_xlabel(axis(site_text(name, {}), unit))
-        few_ticks_across(axes)
+    parameter_panels(figure, found, labels, lambda axes, _, rows: _parameter(axes, rows, candidates))
     candidate_legend(figure, candidates)
     caption = (
         "The value of each parameter in every environment, with its central 90 % interval, by the model in which parameters "

@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 
 from bayesff.assessment.transfer.values import DECIDING
 from bayesff.reporting.assessed import Candidate
-from bayesff.reporting.figures.left_out import candidate_legend, down, few_ticks_across, offset
+from bayesff.reporting.figures.layout import MOST_ACROSS, candidate_legend, offset, parameter_panels
 from bayesff.reporting.figures.style import COLOURS, DATA, FAINT, MARKERS, Picture, new_figure
 from bayesff.reporting.transferability import rows_of
-from bayesff.reporting.wording import axis, significant, site_text, with_unit
+from bayesff.reporting.wording import significant, with_unit
 
 _PRIOR = "prior"
 
@@ -23,22 +23,18 @@ def values_picture(candidates: list[Candidate]) -> Picture | None:
             panels.setdefault((str(row["parameter"].item()), str(row["unit"].item())), []).append((candidate, row))
     if not panels:
         return None
-    columns = min(len(panels), 3)
-    lines = int(np.ceil(len(panels) / columns))
+    lines = int(np.ceil(len(panels) / MOST_ACROSS))
     labels = [_PRIOR, *(str(one) for one in shown[0].transfer["values"]["fitted"].to_numpy())]
     most = max(len(rows) for rows in panels.values())
     notes = max((len(_published(rows)) for rows in panels.values()), default=0)
     figure = new_figure(10, lines * (0.9 + 0.16 * notes + len(labels) * (0.14 + 0.13 * most)) + 0.3)
-    drawn = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axes in drawn[len(panels) :]:
-        axes.set_axis_off()
-    for place, (axes, ((name, unit), rows)) in enumerate(zip(drawn, panels.items(), strict=False)):
+
+    def fill(axes: Axes, unit: str, rows: list[tuple[Candidate, xarray.Dataset]]) -> None:
         for candidate, row in rows:
             _column(axes, row, shown.index(candidate), len(shown))
         _lines(axes, _published(rows), unit)
-        down(axes, labels, place % columns == 0)
-        axes.set_xlabel(axis(site_text(name, {}), unit))
-        few_ticks_across(axes)
+
+    parameter_panels(figure, panels, labels, fill)
     candidate_legend(figure, shown)
     caption = (
         "What one vector of parameters is when it is fitted to each environment alone, to all data, and to all data without "
