@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import rankdata
 
 
 def crps(
@@ -50,7 +51,12 @@ def pit(
     return np.sum(weights * ((draws < values) + 0.5 * (draws == values)), axis=0)
 
 
-def covered(transform: Float[np.ndarray, " datum"], level: float) -> np.ndarray:
+def replicated_pit(draws: Float[np.ndarray, "draw datum"]) -> Float[np.ndarray, "draw datum"]:
+    """Return the probability integral transform of every draw among the other ones: what data from the predictions would give."""
+    return (rankdata(draws, axis=0) - 1) / (len(draws) - 1)
+
+
+def covered(transform: Float[np.ndarray, "..."], level: float) -> np.ndarray:
     """Return whether each datum lies in the central interval of that probability, given its probability integral transform."""
     # Probabilities are compared with the rounding of a sum of weights in mind.
     return np.abs(transform - 0.5) <= level / 2 + 1e-12

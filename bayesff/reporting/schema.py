@@ -181,6 +181,17 @@ class LeftOut(TransferScores):
     joint_log_predictive_density_sd: float | None
 
 
+class LeftOutCoverage(_Part):
+    """A coverage, and the one that calibrated predictions would have: data of one environment err together."""
+
+    coverage: float
+    expected_q05: float
+    expected_q50: float
+    expected_q95: float
+    p_as_low: float
+    p_as_high: float
+
+
 class MatrixEntry(TransferScores):
     """Scores of a transfer, its index, and the probability that all its predictions are within tolerance."""
 
@@ -253,6 +264,7 @@ class Transfer(_Part):
     left_out: dict[str, LeftOut]
     left_out_shared: dict[str, LeftOut]
     left_out_bare: dict[str, LeftOut]
+    left_out_coverage: dict[str, dict[str, dict[Literal["0.5", "0.8", "0.9", "0.95"], LeftOutCoverage]]]
     matrix: dict[str, dict[str, MatrixEntry]]
     within_everywhere: dict[str, dict[Literal["p_within", "p_within_se"], float]]
     tension: Tension | None

@@ -45,6 +45,7 @@ def transfer_metrics(candidate: Candidate) -> dict[str, Any] | None:
         "left_out": _left_out(found, "pooled"),
         "left_out_shared": _left_out(found, "shared"),
         "left_out_bare": _left_out(found, "bare"),
+        "left_out_coverage": _coverage(found["left_out_coverage"]) if "left_out_coverage" in found else {},
         "matrix": _matrix(found) if "matrix" in found else {},
         "within_everywhere": _everywhere(found["within"]) if "within" in found else {},
         "tension": _numbers(found["tension"], tuple(map(str, found["tension"].data_vars))) if "tension" in found else None,
@@ -128,6 +129,21 @@ def _left_out(found: Mapping[str, xarray.Dataset], variant: str) -> dict[str, An
     return {
         str(label): _scores(scores.sel(environment=label)) | _numbers(scores.sel(environment=label), _JOINT)
         for label in scores["environment"].to_numpy()
+    }
+
+
+def _coverage(found: xarray.Dataset) -> dict[str, Any]:
+    names = tuple(map(str, found.data_vars))
+    return {
+        str(variant): {
+            str(label): {
+                f"{level:g}": _numbers(found.sel(variant=variant, environment=label, level=level), names)
+                for level in found["level"].to_numpy()
+            }
+            for label in found["environment"].to_numpy()
+            if np.isfinite(found["coverage"].sel(variant=variant, environment=label)).all()
+        }
+        for variant in found["variant"].to_numpy()
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray
 
 from bayesff import assessment, quantities
-from bayesff.assessment.transfer import intervals
+from bayesff.assessment.transfer import EVERY, intervals
 from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.assessment.transfer.tolerances import DOMAIN
 from bayesff.assessment.transfer.values import ALL, BARE, DECIDING
@@ -35,6 +35,9 @@ LIKELY = 0.9
 
 TENSE = 0.05
 """The p-value below which environments are said to disagree."""
+
+MISSED = 0.05
+"""Intervals are called too narrow or too wide where calibrated ones hold as few or as many data with a smaller probability."""
 
 _MAX_NAMED = 3
 
@@ -281,30 +284,24 @@ def _index_text(candidate: Candidate) -> str:
 
 
 def _coverage_text(candidate: Candidate) -> str:
-    share = left_out_share(candidate, "pooled")
-    if share is None:
+    found = candidate.transfer.get("left_out_coverage")
+    if found is None:
         return ""
-    text = f"{percent(share)} of the data of left-out environments lie in their 90 % interval"
-    for variant in plain_variants(candidate):
-        other = left_out_share(candidate, variant)
-        if other is not None:
-            text += f"; without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {percent(other)}"
-    return text
+    told = []
+    for variant in ("pooled", *plain_variants(candidate)):
+        row = found.sel(variant=variant, environment=EVERY, level=0.9)
+        share, low, high = (float(row[name]) for name in ("coverage", "expected_q05", "expected_q95"))
+        if not np.isfinite(share):
+            continue
+        judged = " (too narrow)" if row["p_as_low"] < MISSED else " (too wide)" if row["p_as_high"] < MISSED else ""
+        expected = f"{percent(share)}{judged}, where calibrated ones would hold {rounded(100 * low, 0)} to {percent(high)}"
+        told.append(f"without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {expected}" if told else expected)
+    return f"the 90 % intervals of left-out environments hold {'; '.join(told)}" if told else ""
 
 
 def plain_variants(candidate: Candidate) -> list[str]:
     """Return the plainest variant that environments were left out of: without a discrepancy where there are such refits."""
     return next(([one] for one in ("bare", "shared") if f"left_out_{one}" in candidate.transfer), [])
-
-
-def left_out_share(candidate: Candidate, variant: str, level: float = 0.9) -> float | None:
-    """Return the share of the left-out data inside their central interval; None where it is not known."""
-    data = candidate.transfer.get("left_out_data")
-    if data is None or variant not in data["variant"].to_numpy():
-        return None
-    transform = data["pit"].sel(variant=variant).to_numpy()
-    transform = transform[np.isfinite(transform)]
-    return float(np.mean(assessment.covered(transform, level))) if len(transform) else None
 
 
 def domain_finding(candidate: Candidate) -> Finding | None:

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from bayesff.assessment import covered, crps, pit
+from bayesff.assessment.predictive import replicated_pit
 
 
 def normal_crps(mean, sd, value):
@@ -53,3 +54,11 @@ def test_the_transform_counts_ties_half_and_gives_the_intervals():
     draws = np.arange(5.0)[:, None] * np.ones(3)
     np.testing.assert_allclose(pit(draws, np.array([2.0, -1.0, 9.0])), [0.5, 0.0, 1.0])
     assert covered(np.array([0.04, 0.05, 0.5, 0.95, 0.96]), 0.9).tolist() == [False, True, True, True, False]
+
+
+def test_the_transform_of_every_draw_is_that_among_the_other_ones():
+    draws = np.random.default_rng(3).normal(size=(50, 3))
+    draws[1] = draws[0]  # of equal draws each counts the other half
+    found = replicated_pit(draws)
+    for index in range(len(draws)):
+        np.testing.assert_allclose(found[index], pit(np.delete(draws, index, axis=0), draws[index]), atol=1e-12)

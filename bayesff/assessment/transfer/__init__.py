@@ -1,6 +1,7 @@
 """Transferability: what carries over from one environment to another, how surely, and where it ends."""
 
 from bayesff.assessment.transfer.assess import assess_transfer, compare_left_out, notes
+from bayesff.assessment.transfer.coverage import EVERY, left_out_coverage
 from bayesff.assessment.transfer.identifiability import identifiability
 from bayesff.assessment.transfer.predictions import left_out_scores, transfer_matrix
 from bayesff.assessment.transfer.refits import Refit, Refitter, plan, refit_of, variant_of
@@ -11,6 +12,7 @@ from bayesff.assessment.transfer.tolerances import NUM_COMPARED, intervals, stan
 from bayesff.assessment.transfer.values import parameter_values, published_values
 
 __all__ = [
+    "EVERY",
     "NUM_COMPARED",
     "Published",
     "Refit",
@@ -21,6 +23,7 @@ __all__ = [
     "compare_left_out",
     "identifiability",
     "intervals",
+    "left_out_coverage",
     "left_out_scores",
     "notes",
     "parameter_values",

@@ -7,15 +7,10 @@ import numpy as np
 import xarray
 
 from bayesff.assessment.comparison import stacking_weights
+from bayesff.assessment.transfer.coverage import left_out_coverage
 from bayesff.assessment.transfer.identifiability import identifiability
-from bayesff.assessment.transfer.predictions import (
-    Fits,
-    left_out_curves,
-    left_out_data,
-    left_out_scores,
-    transfer_matrix,
-)
-from bayesff.assessment.transfer.refits import VARIANTS, Refit
+from bayesff.assessment.transfer.predictions import left_out_curves, left_out_data, left_out_scores, transfer_matrix
+from bayesff.assessment.transfer.refits import VARIANTS, Fits, Refit
 from bayesff.assessment.transfer.settings import Published, Transfer
 from bayesff.assessment.transfer.spread import spread
 from bayesff.assessment.transfer.tension import tension
@@ -42,12 +37,13 @@ def assess_transfer(fits: Fits, transfer: Transfer, published: Sequence[Publishe
     -------
     dict of str to xarray.Dataset
         ``refits`` (their evidence and convergence), ``spread``, ``values``, ``published``, ``left_out_<variant>``,
-        ``left_out_data``, ``left_out_curves``, ``matrix``, ``within``, ``domain``, ``tension`` and ``identifiability``; what
-        cannot be computed is not there, and the attribute ``notes`` of ``refits`` (JSON) says why.
+        ``left_out_coverage``, ``left_out_data``, ``left_out_curves``, ``matrix``, ``within``, ``domain``, ``tension`` and
+        ``identifiability``; what cannot be computed is not there, and the attribute ``notes`` of ``refits`` (JSON) says why.
     """
     found: dict[str, xarray.Dataset | None] = {"refits": refit_table(fits), "spread": spread(fits, transfer)}
     found |= {"values": parameter_values(fits), "published": published_values(fits, published)}
     found |= {f"left_out_{variant}": left_out_scores(fits, variant) for variant in LEFT_OUT_VARIANTS}
+    found["left_out_coverage"] = left_out_coverage(fits, LEFT_OUT_VARIANTS)
     found["left_out_data"] = left_out_data(fits, LEFT_OUT_VARIANTS)
     found["left_out_curves"] = left_out_curves(fits, LEFT_OUT_VARIANTS)
     found["matrix"] = transfer_matrix(fits)

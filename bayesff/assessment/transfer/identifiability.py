@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray
 
-from bayesff.assessment.transfer.predictions import Fits
+from bayesff.assessment.transfer.refits import Fits
 from bayesff.assessment.trees import draws, environments
 
 EVERYTHING = "all data"

@@ -16,10 +16,8 @@ from scipy.stats import beta
 
 from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS
-from bayesff.assessment.transfer.refits import Refit
+from bayesff.assessment.transfer.refits import Fits, Refit
 from bayesff.assessment.trees import contents, draws, environments
-
-Fits = Mapping[Refit, xarray.DataTree]
 
 OTHERS = "all others"
 """The row of a transfer matrix that is fitted to all environments but the one tested."""

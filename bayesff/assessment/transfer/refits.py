@@ -13,7 +13,7 @@ data is predicted as a *new* one: its parameters are drawn from the population, 
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -56,6 +56,10 @@ class Refit:
 
     def __str__(self) -> str:
         return f"{self.variant}, fitted to {' + '.join(self.fitted)}"
+
+
+Fits = Mapping[Refit, xarray.DataTree]
+"""Refits and their posteriors, see `slim`."""
 
 
 def plan(problem: CalibrationProblem) -> list[Refit]:

@@ -4,8 +4,7 @@ import numpy as np
 import xarray
 
 from bayesff.assessment.summaries import display
-from bayesff.assessment.transfer.predictions import Fits
-from bayesff.assessment.transfer.refits import Refit
+from bayesff.assessment.transfer.refits import Fits, Refit
 from bayesff.assessment.transfer.settings import Transfer
 from bayesff.assessment.trees import draws, environments, parameter_names
 

@@ -15,8 +15,7 @@ import numpy as np
 import xarray
 from scipy.stats import chi2
 
-from bayesff.assessment.transfer.predictions import Fits
-from bayesff.assessment.transfer.refits import Refit
+from bayesff.assessment.transfer.refits import Fits, Refit
 from bayesff.assessment.trees import environments
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray
 
-from bayesff.assessment.transfer.predictions import OTHERS, Fits
-from bayesff.assessment.transfer.refits import Refit
+from bayesff.assessment.transfer.predictions import OTHERS
+from bayesff.assessment.transfer.refits import Fits, Refit
 from bayesff.assessment.transfer.settings import Transfer
 from bayesff.assessment.trees import contents, draws, environments
 

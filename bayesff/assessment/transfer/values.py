@@ -14,8 +14,7 @@ from scipy.stats import norm
 from bayesff import units
 from bayesff.assessment.summaries import display
 from bayesff.assessment.transfer.identifiability import logarithms
-from bayesff.assessment.transfer.predictions import Fits
-from bayesff.assessment.transfer.refits import Refit
+from bayesff.assessment.transfer.refits import Fits, Refit
 from bayesff.assessment.transfer.settings import Published
 from bayesff.assessment.trees import draws, environments, parameter_names
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from bayesff import assessment, quantities
+from bayesff.assessment.transfer import EVERY
 from bayesff.reporting.assessed import Candidate
 from bayesff.reporting.figures.fit import _data, _environment_labels, _horizontal, _residuals
 from bayesff.reporting.figures.layout import down, offset
@@ -160,18 +161,19 @@ def _limit(axes: Axes, contents: assessment.Contents) -> None:
 
 def coverage_picture(candidates: list[Candidate]) -> Picture | None:
     """Return the picture of how many data of left-out environments lie where they were predicted; None if that is not known."""
-    shown = [candidate for candidate in candidates if "left_out_data" in candidate.transfer]
+    shown = [candidate for candidate in candidates if "left_out_coverage" in candidate.transfer]
     if not shown:
         return None
     labels = list(dict.fromkeys(str(one) for one in shown[0].transfer["left_out_data"]["environment"].to_numpy()))
-    figure = new_figure(10, 3.6 + 0.36 * len(labels))
-    panels = figure.subplots(2, len(shown), squeeze=False, sharey="row", height_ratios=(2.6, 0.6 + 0.36 * len(labels)))
+    rows = 0.9 + 0.42 * len(labels)
+    figure = new_figure(10, 3.2 + rows)
+    panels = figure.subplots(2, len(shown), squeeze=False, sharey="row", height_ratios=(2.6, rows))
     for index, candidate in enumerate(shown):
         _shares(panels[0][index], candidate)
-        _shares_by_environment(panels[1][index], candidate, labels)
+        _shares_by_environment(panels[1][index], candidate, [*labels, EVERY])
         panels[0][index].set_title(candidate_text(candidate.name), loc="left", fontweight="bold")
     panels[0][0].set_ylabel("share of the data inside")
-    down(panels[1][0], labels)
+    down(panels[1][0], [*labels, EVERY])
     handles = [
         Line2D([], [], color=colour, ls=line, marker=marker, ms=5, label=variant)
         for (variant, (colour, line)), marker in zip(_LINES.items(), MARKERS, strict=False)
@@ -180,10 +182,11 @@ def coverage_picture(candidates: list[Candidate]) -> Picture | None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     caption = (
         "Above: how many data of left-out environments lie within the central predictive interval of each probability; on the "
-        "diagonal predictions are calibrated, below it too sure of themselves, above it too cautious. Below: the share within "
-        "the 90 % interval, environment by environment, with the central 90 % interval that so many independent data allow. "
-        "Pooled: parameters may differ between environments; shared: one parameter vector; bare: the same without a "
-        "discrepancy. Data of one environment err together, so that the curves are steps rather than lines."
+        "diagonal predictions are calibrated, below it too sure of themselves, above it too cautious. Data of one environment "
+        "err together, so that the curves are steps rather than lines. Below: the share within the 90 % interval (marker), "
+        "and what that share would be if the predictions were right, from 5 % to 95 % (line): long where one unknown moves "
+        "all data of an environment. Pooled: parameters may differ between environments; shared: one parameter vector; bare: "
+        "the same without a discrepancy."
     )
     return Picture("left_out_coverage", "Coverage of left-out environments", caption, figure)
 
@@ -203,14 +206,12 @@ def _shares(axes: Axes, candidate: Candidate) -> None:
 
 
 def _shares_by_environment(axes: Axes, candidate: Candidate, labels: list[str]) -> None:
-    for index, variant in enumerate(_LINES):
-        if f"left_out_{variant}" not in candidate.transfer:
-            continue
-        table = candidate.transfer[f"left_out_{variant}"].sel(level=0.9)
-        where = [labels.index(str(one)) + offset(index, len(_LINES)) for one in table["environment"].to_numpy()]
-        share, low, high = (table[f"coverage{rest}"].to_numpy() for rest in ("", "_low", "_high"))
-        errors = np.stack([np.maximum(share - low, 0.0), np.maximum(high - share, 0.0)])
-        axes.errorbar(share, where, xerr=errors, fmt=MARKERS[index], ms=4.5, lw=1, color=_LINES[variant][0], ls="none")
+    found = candidate.transfer["left_out_coverage"].sel(level=0.9)
+    for index, variant in enumerate(str(name) for name in found["variant"].to_numpy()):
+        row, colour = found.sel(variant=variant), _LINES[variant][0]
+        where = [labels.index(str(one)) + offset(index, len(_LINES)) for one in row["environment"].to_numpy()]
+        axes.hlines(where, row["expected_q05"], row["expected_q95"], color=colour, alpha=0.4, lw=3)
+        axes.plot(row["coverage"], where, MARKERS[index], ms=5, color=colour)
     axes.axvline(0.9, color=FAINT, lw=0.8)
     axes.set(xlim=(-0.02, 1.02), xlabel="share within the 90 % interval")
     axes.grid(axis="y", visible=False)
