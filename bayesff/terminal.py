@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bayesff.reporting import Run
 
 _STAGES = {"mode": "finding the mode", "report": "writing the report", "transferability": "assessing transferability"}
+_SILENCE = 300.0  # seconds
 _MISSING = "–"
 _LINES = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 
@@ -53,7 +54,7 @@ class ProgressDisplay:
         self._started = time.monotonic()
         self._bars: Progress | None = None
         self._tasks: dict[str, Any] = {}
-        self._shown: dict[str, tuple[str, int]] = {}
+        self._shown: dict[str, tuple[str, int, float]] = {}
 
     def __enter__(self) -> "ProgressDisplay":
         if self._console.is_terminal:
@@ -82,14 +83,15 @@ class ProgressDisplay:
         task.finished_time = task.elapsed if done == total else None
 
     def _say(self, candidate: str, words: str, done: int, total: int) -> None:
-        """Say when a stage begins, and the first three quarters of a long one."""
-        quarter = min(4 * done // total, 3) if total >= 10 else 0
-        if self._shown.get(candidate) == (words, quarter):
+        """Say when a stage begins, the first three quarters of a long one, and how far it is when nothing was said for long."""
+        now, quarter = time.monotonic(), min(4 * done // total, 3) if total >= 10 else 0
+        shown = self._shown.get(candidate, ("", 0, 0.0))
+        if shown[:2] == (words, quarter) and (now - shown[2] < _SILENCE or not done):
             return
-        self._shown[candidate] = (words, quarter)
-        share = f" {25 * quarter} %" if quarter else ""
+        share = 25 * quarter if shown[:2] != (words, quarter) else 100 * done // total
+        self._shown[candidate] = (words, quarter, now)
         name = f"{candidate}: " if candidate else ""
-        self._console.print(f"{time.monotonic() - self._started:6.0f} s  {name}{words}{share}", soft_wrap=True)
+        self._console.print(f"{now - self._started:6.0f} s  {name}{words}{f' {share} %' if share else ''}", soft_wrap=True)
 
 
 class _Share(ProgressColumn):

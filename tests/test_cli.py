@@ -246,6 +246,15 @@ def test_lines_say_each_stage_once_and_the_quarters_of_a_long_one() -> None:
     ]
 
 
+def test_a_line_says_how_far_a_stage_is_when_nothing_was_said_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bayesff import terminal
+
+    monkeypatch.setattr(terminal, "_SILENCE", 0.0)
+    steps = [("", "refits", done, 72) for done in (0, 0, 1, 18, 20)]
+    lines = [line.split("  ")[-1] for line in shown(*steps, terminal=False).splitlines()]
+    assert lines == ["refits", "refits 1 %", "refits 25 %", "refits 27 %"]
+
+
 # A run ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,8 @@ class Transferability:
         How many refits there are.
     failed
         Which of them did not converge, a sentence for each candidate that has such.
+    answer
+        Whether the parameters may be carried over, in a few sentences.
     topics
         What was found.
     notes
@@ -76,6 +78,7 @@ class Transferability:
 
     num_refits: int
     failed: list[str]
+    answer: list[str]
     topics: list[Topic]
     notes: list[str]
 
@@ -100,12 +103,53 @@ def transferability(assessed: Assessed) -> Transferability | None:
     tables = [candidate.transfer["refits"] for candidate in shown if "refits" in candidate.transfer]
     notes = [note for table in tables for note in json.loads(table.attrs.get("notes", "[]"))]
     failed = [sentence for candidate in shown if (sentence := failed_refits(candidate))]
-    return Transferability(sum(table.sizes["refit"] for table in tables), failed, topics, list(dict.fromkeys(notes)))
+    num_refits = sum(table.sizes["refit"] for table in tables)
+    return Transferability(num_refits, failed, answer(shown), topics, list(dict.fromkeys(notes)))
 
 
 def assessed_candidates(assessed: Assessed) -> list[Candidate]:
     """Return the candidates that have a transfer assessment."""
     return [candidate for candidate in assessed.candidates.values() if candidate.transfer]
+
+
+def answer(candidates: list[Candidate]) -> list[str]:
+    """Return in a few sentences whether the parameters of the candidates may be carried over."""
+    said: dict[str, list[str]] = {"does not carry over": [], "carries over": [], "undecided": []}
+    for candidate in candidates:
+        if "spread" not in candidate.transfer:
+            continue
+        kinds = {
+            site_text(str(row["parameter"].item()), {}): carries_over(float(row["p_within"])) for row in _by_spread(candidate)
+        }
+        worst = next((kind for kind in ("does not carry over", "undecided") if kind in kinds.values()), "carries over")
+        named = [name for name, kind in kinds.items() if kind == worst != "carries over"]
+        said[worst].append(candidate_text(candidate.name) + (f" ({', '.join(named)})" if named else ""))
+    opening = {
+        "does not carry over": "Parameters of {} may not be carried over unchanged: what is in brackets wants another value in "
+        "another environment.",
+        "carries over": "Parameters of {} may be carried over.",
+        "undecided": "Whether parameters of {} may be carried over, the data do not decide.",
+    }
+    found = [opening[kind].format(enumerate_words(names)) for kind, names in said.items() if names]
+    largest = {candidate.name: max(middle) for candidate in candidates if (middle := _left_out_indices(candidate))}
+    if largest:
+        told = enumerate_words([f"{significant(value)} ({candidate_text(name)})" for name, value in largest.items()])
+        found.append(f"The potential alone errs in an environment left out up to {told} times as much as where it was fitted.")
+    return found
+
+
+def _left_out_indices(candidate: Candidate) -> list[float]:
+    """Return the medians of the transferability index of every environment by the fit to all others."""
+    matrix = candidate.transfer.get("matrix")
+    if matrix is None or OTHERS not in matrix["fitted"].to_numpy():
+        return []
+    middle = matrix["index"].sel(fitted=OTHERS, quantile="q50").to_numpy()
+    return middle[np.isfinite(middle)].tolist()
+
+
+def _by_spread(candidate: Candidate) -> list[xarray.Dataset]:
+    """Return the rows of the spread, those that carry over least first."""
+    return sorted(rows_of(candidate.transfer["spread"], "parameter"), key=lambda row: float(row["p_within"]))
 
 
 def failed_refits(candidate: Candidate) -> str:
@@ -128,7 +172,7 @@ def parameter_finding(candidate: Candidate) -> Finding | None:
     tolerance = float(refits.attrs["spread_tolerance"]) if refits is not None else np.nan
     kinds: dict[str, list[str]] = {kind: [] for kind in ("does not carry over", "undecided", "carries over")}
     numbers = []
-    for row in sorted(rows_of(spread, "parameter"), key=lambda row: float(row["p_within"])):
+    for row in _by_spread(candidate):
         kind = carries_over(float(row["p_within"]))
         kinds[kind].append(site_text(str(row["parameter"].item()), {}))
         numbers.append(_varying(candidate, row, tolerance, kind))

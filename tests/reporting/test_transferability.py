@@ -21,6 +21,7 @@ from bayesff.reporting.transfer_tables import (
     within_rows,
 )
 from bayesff.reporting.transferability import (
+    answer,
     comparison_finding,
     domain_finding,
     left_out_finding,
@@ -233,6 +234,27 @@ def with_parts(plain_trees):
 
 def only(trees):
     return assess(trees).first
+
+
+def test_the_answer_comes_first(with_parts):
+    found = answer([only(with_parts())])
+    assert found == [
+        "Parameters of Lennard-Jones (ε) may not be carried over unchanged: what is in brackets wants another value in another "
+        "environment.",
+        "The potential alone errs in an environment left out up to 7.4 (Lennard-Jones) times as much as where it was fitted.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("p_within", "expected"),
+    [
+        ([0.95, 0.97], "Parameters of Lennard-Jones may be carried over."),
+        ([0.95, 0.5], "Whether parameters of Lennard-Jones (σ) may be carried over, the data do not decide."),
+    ],
+)
+def test_the_answer_where_no_parameter_must_change(with_parts, p_within, expected):
+    spread = spread_dataset().assign(p_within=("parameter", p_within))
+    assert answer([only(with_parts(spread=spread, matrix=None))]) == [expected]
 
 
 def test_parameters_that_carry_over_and_those_that_do_not(with_parts):
