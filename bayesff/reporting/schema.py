@@ -170,6 +170,9 @@ class TransferScores(_Part):
     coverage: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
     coverage_low: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
     coverage_high: dict[Literal["0.5", "0.8", "0.9", "0.95"], float]
+    pit_q05: float
+    pit_q50: float
+    pit_q95: float
     log_predictive_density: float
     log_predictive_density_se: float | None
 

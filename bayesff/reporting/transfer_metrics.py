@@ -20,6 +20,9 @@ _SCORES = (
     "crps_over_uncertainty_se",
     "skill",
     "skill_se",
+    "pit_q05",
+    "pit_q50",
+    "pit_q95",
     "log_predictive_density",
     "log_predictive_density_se",
 )

@@ -255,7 +255,26 @@ def _wanted(candidate: Candidate, name: str, column: xarray.Dataset) -> Finding:
     numbers = f"Its 90 % interval is {enumerate_words(wanted)}." if wanted else ""
     if silent:
         numbers += f" Of the prior's variance less than half is taken away by {enumerate_words(silent)}, too little to decide."
+    numbers = " ".join(part for part in (numbers, _price(candidate, column)) if part)
     return Finding(f"{candidate_text(candidate.name)}, {site_text(name, {})} by what it is fitted to.", numbers.strip())
+
+
+def _price(candidate: Candidate, column: xarray.Dataset) -> str:
+    """Return what the least and the greatest value that an environment wants cost elsewhere; empty where that is not known."""
+    matrix = candidate.transfer.get("matrix")
+    if matrix is None:
+        return ""
+    alone = [str(label) for label in matrix["tested"].to_numpy()]
+    rows = [row for row in rows_of(column, "fitted") if row["fitted"].item() in alone and float(row["contraction"]) >= DECIDING]
+    wanting = [str(row["fitted"].item()) for row in sorted(rows, key=lambda row: float(row["q50"]))]
+    told = []
+    for label, size in zip(dict.fromkeys((*wanting[-1:], *wanting[:1])), ("greatest", "least"), strict=False):
+        index = matrix["index"].sel(fitted=label, quantile="q50")
+        worst = int(np.argmax(index.fillna(-np.inf).to_numpy()))
+        times, where = significant(float(index[worst])), str(index["tested"].to_numpy()[worst])
+        if where != label:
+            told.append(f"the {size}, by “{label}”, makes the potential err {times} times as much in “{where}” as in “{label}”")
+    return f"Each has its price: {' and '.join(told)}." if len(told) > 1 else ""
 
 
 def _belonging(name: str, row: xarray.Dataset) -> Finding:

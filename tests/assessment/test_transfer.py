@@ -108,6 +108,10 @@ def test_predictions_of_what_was_left_out_have_their_closed_form(line):
     drawn = tree["posterior_predictive"]["line_height"].to_numpy().reshape(-1, 6)[:, :3]
     np.testing.assert_allclose(drawn.mean(axis=0), design @ mean, atol=5 * spread.max() / np.sqrt(len(drawn)))
     np.testing.assert_allclose(drawn.std(axis=0), spread, rtol=0.15)
+    transforms = norm(design @ mean, spread).cdf(VALUES[:3])
+    scores = line[1]["left_out_shared"].sel(environment="near")
+    for name, level in {"pit_q05": 0.05, "pit_q50": 0.5, "pit_q95": 0.95}.items():
+        assert float(scores[name]) == pytest.approx(np.quantile(transforms, level), abs=5 * 0.5 / np.sqrt(len(drawn)))
 
 
 def exact(rows, index):

@@ -81,6 +81,7 @@ def scores_dataset(share):
     columns = {"num_data": [12, 12, 1], "rmse_over_uncertainty": [2.0, 3.0, 17.26]}
     columns |= {"rmse_over_uncertainty_q05": [1.0, 1.0, 2.6], "rmse_over_uncertainty_q95": [4.0, 5.0, 149.2]}
     columns |= {"crps_over_uncertainty": [0.6, 0.7, 6.51], "skill": [0.9, 0.8, -0.304]}
+    columns |= {"pit_q05": [0.1, 0.2, 0.9], "pit_q50": [0.5, 0.6, 0.9], "pit_q95": [0.9, 0.8, 0.9]}
     columns |= {"joint_log_predictive_density": [-10.04, -20.0, -170.02], "joint_log_predictive_density_sd": [0.02, 0.5, 0.01]}
     shares = np.full((3, 4), share)
     made = {name: ("environment", column) for name, column in columns.items()}
@@ -284,7 +285,12 @@ def test_published_values_are_told_where_they_belong(with_parts):
     wanted, another, first = published_findings(only(with_parts()))
     assert wanted.judged == "Lennard-Jones, ε by what it is fitted to."
     assert wanted.numbers.startswith("Its 90 % interval is 118.8 to 121.2 K by “cold gas”, 138.6 to 141.4 K by “dimer”, 128.7 to")
-    assert wanted.numbers.endswith("less than half is taken away by “warm gas” (12 %), too little to decide.")
+    silent = "less than half is taken away by “warm gas” (12 %), too little to decide."
+    assert wanted.numbers.endswith(
+        f"{silent} Each has its price: the greatest, by “dimer”, makes the potential err 5.0 times as much in “warm gas” as in "
+        "“dimer” and the least, by “cold gas”, makes the potential err 30 times as much in “dimer” as in “cold gas”."
+    )
+    assert published_findings(only(with_parts(matrix=None)))[0].numbers.endswith(silent)
     assert another.judged == "ε = 99.0 ± 2.5 K (<another>) is what none of these data want."
     assert first.judged == "ε = 139 K (a fit) agrees with “dimer” and all data."
     assert first.numbers == "It lies outside the 90 % interval of “cold gas” and all data without discrepancy."

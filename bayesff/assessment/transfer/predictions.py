@@ -80,8 +80,9 @@ def scores(table: xarray.Dataset, error: np.ndarray) -> xarray.Dataset:
         ``num_data``; the median ``rmse_over_uncertainty`` with ``_q05`` and ``_q95``; ``crps`` in the data's unit (NaN where they
         have several) and ``crps_over_uncertainty`` with ``_se``; its ``skill`` with ``skill_se``: 1 is perfect, 0 no better than
         the prior, and negative worse; ``coverage`` over ``level``, with the central 90 % interval ``coverage_low`` to
-        ``coverage_high`` of the share that so many data allow; ``log_predictive_density``, the sum over the data, each by
-        itself, with ``_se``.
+        ``coverage_high`` of the share that so many independent data allow; the quantiles ``pit_q05``, ``pit_q50`` and ``pit_q95``
+        of the probability integral transforms, 0.05, 0.5 and 0.95 where predictions are calibrated; ``log_predictive_density``,
+        the sum over the data, each by itself, with ``_se``.
     """
     number, relative = table.sizes["datum"], (table["crps"] / table["uncertainty"]).to_numpy()
     before = (table["crps_prior"] / table["uncertainty"]).to_numpy()
@@ -104,6 +105,7 @@ def scores(table: xarray.Dataset, error: np.ndarray) -> xarray.Dataset:
             # The share's posterior with Jeffreys' prior, as if the data were independent.
             "coverage_low": ("level", beta.ppf(0.05, inside + 0.5, number - inside + 0.5)),
             "coverage_high": ("level", beta.ppf(0.95, inside + 0.5, number - inside + 0.5)),
+            **{f"pit_{name}": float(np.quantile(table["pit"], share)) for name, share in _QUANTILES.items()},
             "log_predictive_density": float(density.sum()),
             "log_predictive_density_se": _standard_error(density),
         },
