@@ -116,6 +116,11 @@ def show_results(where: Console, run: "Run", quick: bool) -> None:
         where.print("This was a quick run: leave out --quick for the study's own number of draws.")
     for sentence in run.verdict.summary:
         where.print(sentence)
+    if run.transfer is not None:
+        where.print()
+        where.print("Transferability", style="bold")
+        for sentence in (*run.transfer.failed, *run.transfer.answer):
+            where.print(sentence)
     numbers = ("mean ± sd", "90 % interval", "R-hat", "ESS")
     made = table("parameter", "unit", *numbers, right=numbers, fold="parameter")
     for name, rows in run.parameters.items():

@@ -146,6 +146,8 @@ def test_a_run_that_was_ended_and_a_worker_that_was_lost_leave_the_same_numbers(
         assert run(study, "--output", folder, "--resume", "--scheduler", cluster.scheduler_address) == cli.DONE
         for thread in beside:
             thread.join()
+    assert "Transferability\n" in (printed := capsys.readouterr().out)
+    assert "arameters of Lennard-Jones" in " ".join(printed.split())
     assert lost
     assert {name: after[name] for name in before} == before  # none was computed again
     check_same(numbers(folder), numbers(finished))

@@ -15,6 +15,7 @@ from bayesff.reporting.report import render
 from bayesff.reporting.run_metrics import metrics_of
 from bayesff.reporting.store import load_facts, load_posterior, save_posterior, storable_tree
 from bayesff.reporting.tables import ParameterRow, parameter_rows
+from bayesff.reporting.transferability import Transferability, transferability
 from bayesff.reporting.verdict import Verdict, verdict
 from bayesff.reporting.writing import atomic, temporary_folder
 
@@ -38,6 +39,8 @@ class Run:
         What it says.
     parameters
         For each candidate the rows of its parameter table.
+    transfer
+        What its transfer assessment says, if it has one.
     """
 
     folder: Path
@@ -45,6 +48,7 @@ class Run:
     converged: bool
     verdict: Verdict
     parameters: dict[str, list[ParameterRow]]
+    transfer: Transferability | None
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -164,7 +168,7 @@ def rebuild_report(folder: str | Path, progress: Progress = _silent) -> Run:
 
 def _run(folder: Path, assessed: Assessed) -> Run:
     rows = {name: parameter_rows(candidate) for name, candidate in assessed.candidates.items()}
-    return Run(folder, folder / "report.html", assessed.converged, verdict(assessed), rows)
+    return Run(folder, folder / "report.html", assessed.converged, verdict(assessed), rows, transferability(assessed))
 
 
 def _write_report(folder: Path, assessed: Assessed, facts: Mapping[str, Any], progress: Progress) -> None:
