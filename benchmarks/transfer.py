@@ -4,9 +4,11 @@ The calibration of all candidates to all data, then their refits, in a pool of a
 the refits of one candidate on a local Dask cluster of one worker and of two. Imports and compilation are in every figure.
 
     python benchmarks/transfer.py [--study argon_gas] [--quick] [--part all|matrix|workers] [--candidate lennard_jones]
+        [--refits NUMBER]
 """
 
 import argparse
+import dataclasses
 import os
 import tempfile
 import time
@@ -68,13 +70,14 @@ def compare_with_calibration(path: Path, study: Study, quick: bool) -> None:
     print(f"all refits {total:.0f} s, {total / one:.1f} calibrations")
 
 
-def compare_workers(path: Path, study: Study, candidate: str, quick: bool) -> None:
-    """Print how much faster two Dask workers are than one."""
+def compare_workers(path: Path, study: Study, candidate: str, quick: bool, refits: int | None) -> None:
+    """Print how much faster two Dask workers are than one, with at most so many refits of each variant."""
     found = {}
     for number in (1, 2):
         local: Any = LocalCluster(n_workers=number, threads_per_worker=1)
         with tempfile.TemporaryDirectory() as folder, local as cluster:
             tasks = [task for task in tasks_in(path, study, folder, quick) if task.candidate == candidate]
+            tasks = [dataclasses.replace(task, refits=task.refits[:refits]) for task in tasks]
             found[number] = seconds_of_tasks(tasks, refitting.DaskCluster(cluster.scheduler_address))
             print(f"Dask, {number} worker{'s' if number > 1 else ''}: {found[number]:.0f} s for {candidate}", flush=True)
     print(f"two workers are {found[1] / found[2]:.2f} times as fast as one")
@@ -89,13 +92,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the settings of a quick run")
     parser.add_argument("--part", choices=("all", "matrix", "workers"), default="all")
     parser.add_argument("--candidate", default="lennard_jones", help="whose refits the Dask workers share")
+    parser.add_argument("--refits", type=int, help="of each variant at most so many for the Dask workers; all if not given")
     asked = parser.parse_args()
     path = find(asked.study)
     study = load(path)
     if asked.part in ("all", "matrix"):
         compare_with_calibration(path, study, asked.quick)
     if asked.part in ("all", "workers"):
-        compare_workers(path, study, asked.candidate, asked.quick)
+        compare_workers(path, study, asked.candidate, asked.quick, asked.refits)
 
 
 if __name__ == "__main__":
