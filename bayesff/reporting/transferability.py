@@ -352,14 +352,22 @@ def _coverage_text(candidate: Candidate) -> str:
         return ""
     told = []
     for variant in ("pooled", *plain_variants(candidate)):
-        row = found.sel(variant=variant, environment=EVERY, level=0.9)
-        share, low, high = (float(row[name]) for name in ("coverage", "expected_q05", "expected_q95"))
+        rows = found.sel(variant=variant, environment=EVERY)
+        share, low, high = (float(rows[name].sel(level=0.9)) for name in ("coverage", "expected_q05", "expected_q95"))
         if not np.isfinite(share):
             continue
-        judged = " (too narrow)" if row["p_as_low"] < MISSED else " (too wide)" if row["p_as_high"] < MISSED else ""
-        expected = f"{percent(share)}{judged}, where calibrated ones would hold {rounded(100 * low, 0)} to {percent(high)}"
-        told.append(f"without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {expected}" if told else expected)
+        text = f"{percent(share)}, where calibrated ones would hold {rounded(100 * low, 0)} to {percent(high)}{_misjudged(rows)}"
+        told.append(f"without {'discrepancy and pooling' if variant == 'bare' else 'pooling'} {text}" if told else text)
     return f"the 90 % intervals of left-out environments hold {'; '.join(told)}" if told else ""
+
+
+def _misjudged(rows: xarray.Dataset) -> str:
+    """Return at which probabilities intervals are too narrow or too wide; empty if at none."""
+    found = ""
+    for name, judged in (("p_as_low", "too narrow"), ("p_as_high", "too wide")):
+        levels = [percent(float(level)) for level in rows["level"].to_numpy() if float(rows[name].sel(level=level)) < MISSED]
+        found += f" ({judged} at {enumerate_words(levels)})" if levels else ""
+    return found
 
 
 def plain_variants(candidate: Candidate) -> list[str]:
