@@ -137,7 +137,9 @@ class Store:
 
 @contextmanager
 def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: bool) -> Iterator[Store]:
-    """Give the store of a run, beside its output folder; it is removed when the run has been written, and stays if it fails.
+    """Give the store of a run, beside its output folder; it is removed when the run has been written.
+
+    If the run fails, what is finished stays; a store in which nothing is finished is no interrupted run, and goes too.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: 
     folder = output.parent / f".{output.name}.refits"
     said = json.dumps(facts, indent=2, sort_keys=True)
     about = folder / "about.json"
-    if folder.is_dir() and about.is_file() and not overwrite:
+    if about.is_file() and _has_results(folder) and not overwrite:
         if not resume:
             raise OutputError(
                 f"{folder}: an interrupted run is kept here: 'bayesff transfer' goes on with it by --resume, --overwrite "
@@ -179,8 +181,18 @@ def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: 
             raise OutputError(
                 f"{folder}: the folder cannot be written ({error.strerror}): choose another --output folder"
             ) from None
-    yield Store(folder)
+    try:
+        yield Store(folder)
+    except BaseException:
+        if not _has_results(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_results(folder: Path) -> bool:
+    """Return whether a store holds anything that is finished."""
+    return any(folder.glob("*.nc"))
 
 
 def check(study: Study) -> None:

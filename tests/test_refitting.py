@@ -214,7 +214,13 @@ def test_a_scheduler_that_does_not_answer_is_named(study, tmp_path, capsys, monk
     assert run(study, "--output", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9") == cli.WRONG_INPUT
     said = capsys.readouterr().err
     assert "--scheduler tcp://127.0.0.1:9: a Dask scheduler must answer within 1 s, found none" in said
+    assert not list(tmp_path.glob(".*"))  # nothing is kept, so the command can be given again as it is
     assert not (tmp_path / "out").exists()
+
+
+def finish_one_and_fail(store):
+    (store.folder / "line-shared-0.nc").touch()
+    raise RuntimeError
 
 
 def test_a_store_is_removed_when_the_run_has_been_written(tmp_path):
@@ -223,6 +229,9 @@ def test_a_store_is_removed_when_the_run_has_been_written(tmp_path):
     assert not store.folder.exists()
     with pytest.raises(RuntimeError), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
         raise RuntimeError
+    assert not store.folder.exists()  # nothing was finished
+    with pytest.raises(RuntimeError), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
+        finish_one_and_fail(store)
     assert store.folder.is_dir()
     with pytest.raises(OutputError, match="interrupted run"), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False):
         pass
