@@ -1,25 +1,29 @@
 """What a transfer assessment costs: all refits of a study against one calibration, and two Dask workers against one.
 
 The calibration of all candidates to all data, then their refits, in a pool of as many processes as there are cores; after that
-the refits of one candidate on a local Dask cluster of one worker and of two. Imports and compilation are in every figure.
+the refits on a local Dask cluster of one worker and of two. Imports and compilation are in every figure. A worker has one core:
+XLA would otherwise spread a single worker over all of them, and one worker could not be told from two.
 
-    python benchmarks/transfer.py [--study argon_gas] [--quick] [--part all|matrix|workers] [--candidate lennard_jones]
+    python benchmarks/transfer.py [--study argon_gas] [--quick] [--part all|matrix|workers] [--candidate NAME]
         [--refits NUMBER]
 """
 
 import argparse
 import dataclasses
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 
 from bayesff import refitting, running
 from bayesff.refitting import Store, Task
@@ -70,16 +74,43 @@ def compare_with_calibration(path: Path, study: Study, quick: bool) -> None:
     print(f"all refits {total:.0f} s, {total / one:.1f} calibrations")
 
 
-def compare_workers(path: Path, study: Study, candidate: str, quick: bool, refits: int | None) -> None:
+@contextmanager
+def workers_of_one_core(number: int) -> Iterator[str]:
+    """Start a Dask scheduler and workers that have one core and one thread each, and give the scheduler's address."""
+    cores = sorted(os.sched_getaffinity(0))
+    if number > len(cores):
+        sys.exit(
+            f"benchmarks/transfer.py: {number} workers need as many cores, found {len(cores)}: run it on a machine with more"
+        )
+    local: Any = LocalCluster(n_workers=0)
+    with local as cluster:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address]
+        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        started = [
+            subprocess.Popen(
+                ["taskset", "-c", str(core), *command, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            for core in cores[:number]
+        ]
+        try:
+            with Client(cluster.scheduler_address) as client:
+                client.wait_for_workers(number, timeout=120)
+            yield cluster.scheduler_address
+        finally:
+            for process in started:
+                process.kill()
+
+
+def compare_workers(path: Path, study: Study, candidates: Sequence[str], quick: bool, refits: int | None) -> None:
     """Print how much faster two Dask workers are than one, with at most so many refits of each variant."""
     found = {}
     for number in (1, 2):
-        local: Any = LocalCluster(n_workers=number, threads_per_worker=1)
-        with tempfile.TemporaryDirectory() as folder, local as cluster:
-            tasks = [task for task in tasks_in(path, study, folder, quick) if task.candidate == candidate]
+        with tempfile.TemporaryDirectory() as folder, workers_of_one_core(number) as address:
+            tasks = [task for task in tasks_in(path, study, folder, quick) if task.candidate in candidates]
             tasks = [dataclasses.replace(task, refits=task.refits[:refits]) for task in tasks]
-            found[number] = seconds_of_tasks(tasks, refitting.DaskCluster(cluster.scheduler_address))
-            print(f"Dask, {number} worker{'s' if number > 1 else ''}: {found[number]:.0f} s for {candidate}", flush=True)
+            found[number] = seconds_of_tasks(tasks, refitting.DaskCluster(address))
+            total = sum(len(task.refits) for task in tasks)
+            print(f"Dask, {number} worker{'s' if number > 1 else ''}: {found[number]:.0f} s for {total} refits", flush=True)
     print(f"two workers are {found[1] / found[2]:.2f} times as fast as one")
 
 
@@ -91,7 +122,7 @@ def main() -> None:
     parser.add_argument("--study", default="argon_gas")
     parser.add_argument("--quick", action="store_true", help="the settings of a quick run")
     parser.add_argument("--part", choices=("all", "matrix", "workers"), default="all")
-    parser.add_argument("--candidate", default="lennard_jones", help="whose refits the Dask workers share")
+    parser.add_argument("--candidate", help="whose refits the Dask workers share; those of all if not given")
     parser.add_argument("--refits", type=int, help="of each variant at most so many for the Dask workers; all if not given")
     asked = parser.parse_args()
     path = find(asked.study)
@@ -99,7 +130,8 @@ def main() -> None:
     if asked.part in ("all", "matrix"):
         compare_with_calibration(path, study, asked.quick)
     if asked.part in ("all", "workers"):
-        compare_workers(path, study, asked.candidate, asked.quick, asked.refits)
+        chosen = [asked.candidate] if asked.candidate else list(study.problems)
+        compare_workers(path, study, chosen, asked.quick, asked.refits)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import xarray
 
 from bayesff.assessment.predictive import covered, pit, replicated_pit
 from bayesff.assessment.scoring import LEVELS
-from bayesff.assessment.transfer.refits import Fits
+from bayesff.assessment.transfer.refits import Fits, without_each
 from bayesff.assessment.trees import contents, draws, environments
 
 EVERY = "all environments"
@@ -58,19 +58,16 @@ _COLUMNS = ("coverage", "expected_q05", "expected_q50", "expected_q95", "p_as_lo
 def _by_environment(fits: Fits, variant: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return for each environment the transforms of its data by the refit without it, and those of the refit's draws."""
     found = {}
-    for refit, tree in fits.items():
-        left_out = [label for label in environments(tree) if label not in refit.fitted]
-        if refit.variant != variant or len(left_out) != 1:
-            continue
+    for label, tree in without_each(fits, variant).items():
         transforms, replicated = [], []
         for term in contents(tree).values():
-            rows = term.environment == left_out[0]
+            rows = term.environment == label
             if not rows.any():
                 continue
             drawn = draws(tree, "posterior_predictive", term.name)[:, rows]
             transforms.append(pit(drawn, term.values[rows]))
             replicated.append(replicated_pit(drawn))
-        found[left_out[0]] = (np.concatenate(transforms), np.concatenate(replicated, axis=1))
+        found[label] = (np.concatenate(transforms), np.concatenate(replicated, axis=1))
     return found
 
 

@@ -16,7 +16,7 @@ from scipy.stats import beta
 
 from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS
-from bayesff.assessment.transfer.refits import Fits, Refit
+from bayesff.assessment.transfer.refits import Fits, Refit, without_each
 from bayesff.assessment.trees import contents, draws, environments
 
 OTHERS = "all others"
@@ -136,16 +136,11 @@ def left_out_scores(fits: Fits, variant: str) -> xarray.Dataset | None:
         Along ``environment``, see `scores`, with ``joint_log_predictive_density`` and its ``_sd``: the density of all data of the
         environment together, which is the ratio of two evidences. None where the refits are not there.
     """
-    found = {}
-    for refit, tree in fits.items():
-        every = environments(tree)
-        left_out = [label for label in every if label not in refit.fitted]
-        if refit.variant == variant and len(left_out) == 1:
-            found[left_out[0]] = _left_out(tree, left_out[0], fits.get(Refit(variant, tuple(every))))
-    if not found:
-        return None
-    order = [label for label in environments(next(iter(fits.values()))) if label in found]
-    return _along("environment", {label: found[label] for label in order})
+    found = {
+        label: _left_out(tree, label, fits.get(Refit(variant, tuple(environments(tree)))))
+        for label, tree in without_each(fits, variant).items()
+    }
+    return _along("environment", found) if found else None
 
 
 def _left_out(tree: xarray.DataTree, label: str, whole: xarray.DataTree | None) -> xarray.Dataset:
@@ -203,15 +198,11 @@ def left_out_data(fits: Fits, variants: Sequence[str]) -> xarray.Dataset | None:
     """
     columns = {}
     for variant in variants:
-        chosen = {refit: tree for refit, tree in fits.items() if refit.variant == variant}
         column, some = None, None
-        for refit, tree in chosen.items():
-            left_out = [label for label in environments(tree) if label not in refit.fitted]
-            if len(left_out) != 1:
-                continue
+        for label, tree in without_each(fits, variant).items():
             some = data_table(tree)
             column = np.full(some.sizes["datum"], np.nan) if column is None else column
-            rows = some["environment"].to_numpy() == left_out[0]
+            rows = some["environment"].to_numpy() == label
             column[rows] = some["pit"].to_numpy()[rows]
         if column is not None and some is not None:
             columns[variant] = (column, some)
@@ -237,20 +228,16 @@ def left_out_curves(fits: Fits, variants: Sequence[str]) -> xarray.Dataset | Non
     levels = [0.05, 0.25, 0.5, 0.75, 0.95]
     made: dict[str, np.ndarray] = {}
     coordinates: dict[str, tuple[str, np.ndarray]] = {}
-    for refit, tree in fits.items():
-        left_out = [label for label in environments(tree) if label not in refit.fitted]
-        if refit.variant not in variants or len(left_out) != 1:
-            continue
+    chosen = [(place, *found) for place, variant in enumerate(variants) for found in without_each(fits, variant).items()]
+    for place, label, tree in chosen:
         fixed = tree["predictions_constant_data"].to_dataset()
         for name in contents(tree):
             where = fixed[f"{name}_environment"].to_numpy().astype(str)
             coordinates |= {str(k): (f"{name}_grid", v.to_numpy()) for k, v in fixed.items() if v.dims == (f"{name}_grid",)}
             for key in (name, f"{name}_mean"):
                 column = made.setdefault(key, np.full((len(variants), len(levels), len(where)), np.nan))
-                rows = where == left_out[0]
-                column[list(variants).index(refit.variant)][:, rows] = np.quantile(
-                    draws(tree, "predictions", key)[:, rows], levels, axis=0
-                )
+                rows = where == label
+                column[place][:, rows] = np.quantile(draws(tree, "predictions", key)[:, rows], levels, axis=0)
     if not made:
         return None
     columns = {key: (("variant", "quantile", f"{key.removesuffix('_mean')}_grid"), column) for key, column in made.items()}

@@ -24,6 +24,7 @@ from jaxtyping import Array, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from bayesff.assessment.transfer.settings import Transfer
+from bayesff.assessment.trees import environments
 from bayesff.calibration import CalibrationProblem, CompletePooling, Discrepancy, NoPooling, PartialPooling, Pooling
 from bayesff.inference import NUTS, Sample, Target
 from bayesff.inference.nuts import Compiled
@@ -60,6 +61,13 @@ class Refit:
 
 Fits = Mapping[Refit, xarray.DataTree]
 """Refits and their posteriors, see `slim`."""
+
+
+def without_each(fits: Fits, variant: str) -> dict[str, xarray.DataTree]:
+    """Return for every environment, in their order, the refit of a variant to all others; without those that are not there."""
+    chosen = [(refit.fitted, tree) for refit, tree in fits.items() if refit.variant == variant]
+    every = environments(chosen[0][1]) if chosen else []
+    return {label: tree for label in every for fitted, tree in chosen if set(fitted) == set(every) - {label}}
 
 
 def plan(problem: CalibrationProblem) -> list[Refit]:
