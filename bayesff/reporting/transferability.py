@@ -115,6 +115,7 @@ def assessed_candidates(assessed: Assessed) -> list[Candidate]:
 def answer(candidates: list[Candidate]) -> list[str]:
     """Return in a few sentences whether the parameters of the candidates may be carried over."""
     said: dict[str, list[str]] = {"does not carry over": [], "carries over": [], "undecided": []}
+    tense: list[str] = []
     for candidate in candidates:
         if "spread" not in candidate.transfer:
             continue
@@ -124,6 +125,8 @@ def answer(candidates: list[Candidate]) -> list[str]:
         worst = next((kind for kind in ("does not carry over", "undecided") if kind in kinds.values()), "carries over")
         named = [name for name, kind in kinds.items() if kind == worst != "carries over"]
         said[worst].append(candidate_text(candidate.name) + (f" ({', '.join(named)})" if named else ""))
+        if worst != "does not carry over" and (chance := _tension(candidate)) < TENSE:
+            tense.append(f"{candidate_text(candidate.name)} (p {p_text(chance)})")
     opening = {
         "does not carry over": "Parameters of {} may not be carried over unchanged: what is in brackets wants another value in "
         "another environment.",
@@ -131,11 +134,23 @@ def answer(candidates: list[Candidate]) -> list[str]:
         "undecided": "Whether parameters of {} may be carried over, the data do not decide.",
     }
     found = [opening[kind].format(enumerate_words(names)) for kind, names in said.items() if names]
+    if tense:
+        found.append(
+            f"And yet the environments disagree about one vector of parameters of {enumerate_words(tense)}, though no parameter "
+            "by itself shows it."
+        )
     largest = {candidate.name: max(middle) for candidate in candidates if (middle := _left_out_indices(candidate))}
     if largest:
         told = enumerate_words([f"{significant(value)} ({candidate_text(name)})" for name, value in largest.items()])
         found.append(f"The potential alone errs in an environment left out up to {told} times as much as where it was fitted.")
     return found
+
+
+def _tension(candidate: Candidate) -> float:
+    """Return the p-value of one parameter vector for all environments; 1 if there is none."""
+    tension = candidate.transfer.get("tension")
+    chance = float(tension["p_value"]) if tension is not None else np.nan
+    return chance if np.isfinite(chance) else 1.0
 
 
 def _left_out_indices(candidate: Candidate) -> list[float]:

@@ -255,7 +255,18 @@ def test_the_answer_comes_first(with_parts):
 )
 def test_the_answer_where_no_parameter_must_change(with_parts, p_within, expected):
     spread = spread_dataset().assign(p_within=("parameter", p_within))
-    assert answer([only(with_parts(spread=spread, matrix=None))]) == [expected]
+    calm = tension_dataset(p_value=0.3, log_ratio=2.0)
+    assert answer([only(with_parts(spread=spread, matrix=None, tension=calm))]) == [expected]
+    assert answer([only(with_parts(spread=spread, matrix=None, tension=None))]) == [expected]
+
+
+def test_the_answer_says_that_environments_disagree_though_no_parameter_shows_it(with_parts):
+    spread = spread_dataset().assign(p_within=("parameter", [0.95, 0.97]))
+    assert answer([only(with_parts(spread=spread, matrix=None))]) == [
+        "Parameters of Lennard-Jones may be carried over.",
+        "And yet the environments disagree about one vector of parameters of Lennard-Jones (p < 0.001), though no parameter by "
+        "itself shows it.",
+    ]
 
 
 def test_parameters_that_carry_over_and_those_that_do_not(with_parts):
