@@ -33,8 +33,8 @@ from bayesff.inference.target import Observed
 
 VARIANTS = ("shared", "pooled", "separate", "bare")
 
-CAREFUL = 0.98
-"""Acceptance probability that the steps are adapted to when a refit is run again because some of its draws diverged."""
+CAREFUL = (0.98, 0.995)
+"""Acceptance probabilities that the steps are adapted to, one after the other, while some draws of a refit diverge."""
 
 NUM_KEPT = 500
 """Draws of the predictions that are kept of a refit."""
@@ -110,7 +110,7 @@ Progress = Callable[[Refit, str, int, int], None]
 class Refitter:
     """Runs the refits of a problem; what is compiled for a variant is kept for its next refit.
 
-    A refit with divergent draws is run again with smaller steps.
+    A refit with divergent draws is run again with smaller steps, see `CAREFUL`.
 
     Parameters
     ----------
@@ -173,7 +173,8 @@ class _Program:
     def __init__(self, problem: CalibrationProblem, sampler: NUTS) -> None:
         self._target = Target(problem)
         self._assembly = Assembly(self._target)
-        self._samplers = [sampler, replace(sampler, target_accept_prob=CAREFUL)]
+        careful = [chance for chance in CAREFUL if chance > sampler.target_accept_prob]
+        self._samplers = [sampler, *(replace(sampler, target_accept_prob=chance) for chance in careful)]
         self._compiled: dict[int, Compiled] = {}
 
     def run(
@@ -190,15 +191,17 @@ class _Program:
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
         samples = self._sample(0, several, keys[0], show)
-        if any(np.any(sample.statistics["diverging"]) for sample in samples):
-            samples = self._sample(1, several, keys[0], show)
+        for which in range(1, len(self._samplers)):
+            if not any(np.any(sample.statistics["diverging"]) for sample in samples):
+                break
+            samples = self._sample(which, several, keys[0], show)
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
 
     def _sample(
         self, which: int, observed: dict[str, Array], key: PRNGKeyArray, show: Callable[[str, int, int], None]
     ) -> list[Sample]:
-        """Draw with the sampler, or with the more careful one, which is compiled when it is first needed."""
+        """Draw with the sampler, or with one of the more careful ones, which are compiled when they are first needed."""
         if which not in self._compiled:
             self._compiled[which] = self._samplers[which].compile(self._target)
         return self._samplers[which].sample_several(self._target, observed, key, show, self._compiled[which])
