@@ -54,12 +54,12 @@ class Truncation(PairPotential):
         _check_length(self, "cutoff", self.cutoff)
 
     @abstractmethod
-    def _inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
-        """Energy at a separation within the cutoff."""
+    def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
+        """Energy [kJ/mol] at a separation [angstrom] within the cutoff, continued to the cutoff itself and beyond."""
 
     def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
         r = jnp.asarray(r)
-        return jnp.where(r < self.cutoff, self._inside(jnp.minimum(r, self.cutoff)), 0.0)
+        return jnp.where(r < self.cutoff, self.energy_inside(jnp.minimum(r, self.cutoff)), 0.0)
 
     def breakpoints(self) -> tuple[Float[Array, ""], ...]:
         inner = (jnp.minimum(radius, self.cutoff) for radius in self.potential.breakpoints())
@@ -117,7 +117,7 @@ class PlainCut(Truncation):
     cutoff: Float[Array, ""] = eqx.field(converter=as_float)
     tail: bool = eqx.field(static=True, default=False)
 
-    def _inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
+    def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         return self.potential.pair_energy(r)
 
 
@@ -138,7 +138,7 @@ class ShiftedCut(Truncation):
     cutoff: Float[Array, ""] = eqx.field(converter=as_float)
     tail: bool = eqx.field(static=True, default=False)
 
-    def _inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
+    def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         return self.potential.pair_energy(r) - self.potential.pair_energy(self.cutoff)
 
 
@@ -163,7 +163,7 @@ class ForceShiftedCut(Truncation):
     cutoff: Float[Array, ""] = eqx.field(converter=as_float)
     tail: bool = eqx.field(static=True, default=False)
 
-    def _inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
+    def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         line = self.potential.pair_energy(self.cutoff) - (r - self.cutoff) * self.potential.pair_force(self.cutoff)
         return self.potential.pair_energy(r) - line
 
@@ -203,7 +203,7 @@ class SwitchedCut(Truncation):
                 f"SwitchedCut: switch_distance must be less than cutoff, found {self.switch_distance} and {self.cutoff} angstrom"
             )
 
-    def _inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
+    def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         return self._switch(r) * self.potential.pair_energy(r)
 
     def breakpoints(self) -> tuple[Float[Array, ""], ...]:

@@ -1,0 +1,218 @@
+r"""Molecular dynamics of a one-component pair fluid, many replicas at once, kept as pair statistics.
+
+Every replica is a cubic box of particles at constant number, volume and temperature. Langevin's equation is integrated by the
+splitting BAOAB (half a kick, half a drift, friction and noise, half a drift, half a kick), whose configurations have the
+canonical distribution up to the fourth power of the timestep for a harmonic force. All pairs are visited in single precision:
+for the few hundred particles that a reference simulation needs this is one fused loop, and the replicas fill a GPU.
+
+References
+----------
+B. Leimkuhler, C. Matthews, J. Chem. Phys. 138, 174102 (2013), doi:10.1063/1.4802990
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
+from bayesff.errors import NumericalError, ParameterError, StateError
+from bayesff.potentials import PairPotential, Truncation
+from bayesff.units import GAS_CONSTANT
+
+_ACCELERATION = 100.0
+"""One kJ/mol/angstrom over one g/mol in angstrom/ps^2."""
+
+
+class Phase(NamedTuple):
+    """Positions and velocities of all replicas, ``(replica, particle, 3)``, in angstrom and angstrom/ps."""
+
+    positions: Float[Array, "replica particle 3"]
+    velocities: Float[Array, "replica particle 3"]
+
+
+class Trajectory(NamedTuple):
+    """What is kept of a simulation.
+
+    Parameters
+    ----------
+    pair_counts
+        Pair statistics of every frame, see `PairGrid`.
+    kinetic_temperature
+        Temperature of the velocities of every frame [K].
+    last
+        The last frame, from which the simulation can go on.
+    """
+
+    pair_counts: Float[Array, "replica frame node"]
+    kinetic_temperature: Float[Array, "replica frame"]
+    last: Phase
+
+
+@dataclass(frozen=True)
+class PairFluid:
+    """A fluid of identical particles with a pair potential, at a state point.
+
+    Parameters
+    ----------
+    potential
+        The potential with its truncation; the cutoff must fit into half the box.
+    temperature
+        Temperature [K].
+    density
+        Number density [1/angstrom^3].
+    molar_mass
+        Mass of the particles [g/mol]; it sets the pace, and no average depends on it.
+    num_particles
+        Particles in the box.
+    timestep
+        Step of the integration [ps].
+    friction
+        Rate at which the thermostat forgets velocities [1/ps].
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive, or the potential is not truncated.
+    StateError
+        If the box is too small for the cutoff.
+    """
+
+    potential: PairPotential
+    temperature: float
+    density: float
+    molar_mass: float
+    num_particles: int = 256
+    timestep: float = 0.01
+    friction: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "density", "molar_mass", "num_particles", "timestep", "friction"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise ParameterError(f"PairFluid: {name} must be finite and greater than zero, found {value}")
+        if not isinstance(self.potential, Truncation):
+            raise ParameterError(
+                f"PairFluid: the potential needs a cutoff, found {type(self.potential).__name__}: put it into PlainCut"
+            )
+        cutoff = float(self.truncation.cutoff)
+        if cutoff > self.length / 2:
+            needed = int(np.ceil((2 * cutoff) ** 3 * self.density))
+            raise StateError(
+                f"PairFluid: the cutoff must be at most half the box, found {cutoff:g} angstrom in a box of {self.length:.4g} "
+                f"angstrom: take at least {needed} particles, or a shorter cutoff"
+            )
+
+    @property
+    def truncation(self) -> Truncation:
+        """The potential as what it must be."""
+        assert isinstance(self.potential, Truncation)
+        return self.potential
+
+    @property
+    def length(self) -> float:
+        """Edge of the box [angstrom]."""
+        return (self.num_particles / self.density) ** (1 / 3)
+
+    def grid(self, start: float, spacing: float) -> PairGrid:
+        """Return a grid of pair distances from ``start`` over the cutoff to half the box [angstrom]."""
+        edges = sorted({start, float(self.truncation.cutoff), self.length / 2})
+        return PairGrid(tuple(edges), spacing)
+
+    def lattice(self, key: PRNGKeyArray, num_replicas: int = 1) -> Phase:
+        """Return particles on a face-centred cubic lattice, some sites of it empty, with velocities of the temperature."""
+        cells = int(np.ceil((self.num_particles / 4) ** (1 / 3)))
+        base = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+        corners = np.stack(np.meshgrid(*[np.arange(cells)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+        sites = (corners + base).reshape(-1, 3) * (self.length / cells)
+        places, kicks = jax.random.split(key)
+        chosen = jax.vmap(lambda one: jax.random.permutation(one, len(sites))[: self.num_particles])(
+            jax.random.split(places, num_replicas)
+        )
+        scale = np.sqrt(_ACCELERATION * GAS_CONSTANT * self.temperature / self.molar_mass)
+        velocities = scale * jax.random.normal(kicks, (num_replicas, self.num_particles, 3), jnp.float32)
+        return Phase(jnp.asarray(sites, jnp.float32)[chosen], velocities.astype(jnp.float32))
+
+    def simulate(self, phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid) -> Trajectory:
+        """Go on from a phase and keep a frame every ``stride`` steps.
+
+        Raises
+        ------
+        NumericalError
+            If the integration has left the rails: a coordinate that is not finite, or velocities ten times too hot.
+        """
+        potential = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.potential)
+        setup = (potential, jnp.float32(self.temperature), jnp.float32(self.length), jnp.float32(self.molar_mass))
+        steps = (jnp.float32(self.timestep), jnp.float32(self.friction))
+        made = _simulate(setup, steps, phase, key, num_frames, stride, grid)
+        hottest = float(jnp.max(made.kinetic_temperature))
+        if not hottest < 10 * self.temperature:
+            raise NumericalError(
+                f"PairFluid: velocities must stay near {self.temperature:g} K, found {hottest:.3g} K: take a timestep shorter "
+                f"than {self.timestep:g} ps, or a start in which no particles overlap"
+            )
+        return made
+
+
+Setup = tuple[PairPotential, Array, Array, Array]
+
+
+@eqx.filter_jit
+def _simulate(
+    setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
+) -> Trajectory:
+    keys = jax.random.split(key, phase.positions.shape[0])
+    counts, temperatures, last = jax.vmap(lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid))(
+        phase, keys
+    )
+    return Trajectory(counts, temperatures, last)
+
+
+def _replica(
+    setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
+) -> tuple[Array, Array, Phase]:
+    """Run one replica; its coordinates are rows, so that pairs are columns of one matrix for each direction."""
+    potential, temperature, length, molar_mass = setup
+    timestep, friction = steps
+    thermal = jnp.sqrt(_ACCELERATION * GAS_CONSTANT * temperature / molar_mass).astype(jnp.float32)
+    kept = jnp.exp(-friction * timestep)
+    gained = thermal * jnp.sqrt(1 - kept**2)
+    kick = (0.5 * timestep * _ACCELERATION / molar_mass).astype(jnp.float32)
+
+    def step(state: tuple[Array, Array, Array], own: PRNGKeyArray) -> tuple[tuple[Array, Array, Array], None]:
+        positions, velocities, forces = state
+        velocities = velocities + kick * forces
+        positions = positions + 0.5 * timestep * velocities
+        velocities = kept * velocities + gained * jax.random.normal(own, velocities.shape, jnp.float32)
+        positions = positions + 0.5 * timestep * velocities
+        forces = _forces(potential, positions, length)
+        return (positions, velocities + kick * forces, forces), None
+
+    def frame(state: tuple[Array, Array, Array], own: PRNGKeyArray) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+        positions, velocities, forces = jax.lax.scan(step, state, jax.random.split(own, stride))[0]
+        positions = positions - length * jnp.floor(positions / length)
+        counts = grid.count(pair_distances(positions.T, length))
+        hot = molar_mass * jnp.mean(velocities**2) / (_ACCELERATION * GAS_CONSTANT)
+        return (positions, velocities, forces), (counts, hot.astype(jnp.float32))
+
+    positions = phase.positions.T
+    start = (positions, phase.velocities.T, _forces(potential, positions, length))
+    (positions, velocities, _), (counts, hot) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
+    return counts, hot, Phase(positions.T, velocities.T)
+
+
+def _forces(
+    potential: PairPotential, positions: Float[Array, "3 particle"], length: Float[ArrayLike, ""]
+) -> Float[Array, "3 particle"]:
+    """Return the force on every particle, in single precision."""
+    apart = minimum_image(positions[:, :, None] - positions[:, None, :], length)
+    squared = jnp.sum(apart**2, axis=0)
+    itself = jnp.eye(positions.shape[1], dtype=bool)
+    distance = jnp.sqrt(jnp.where(itself, length**2, squared))
+    slope = jax.vmap(jax.grad(lambda r: potential.pair_energy(r).astype(jnp.float32)))(distance.ravel()).reshape(distance.shape)
+    return -jnp.sum(slope / distance * apart, axis=2)

@@ -1,0 +1,152 @@
+r"""Pair distances of a frame as a sufficient statistic: from them follow energy, virial and structure of any pair potential.
+
+A sum over pairs :math:`\sum_{i<j} \varphi(r_{ij})` needs nothing of a frame but how many pairs are how far apart. Counted
+in bins, the sum would have the error of a bin's width. Here a pair at ``r`` is shared among the four nearest nodes of a grid by
+the weights of cubic interpolation, so that
+
+.. math:: \sum_{i<j} \varphi(r_{ij}) \approx \sum_b c_b\, \varphi(r_b)
+
+errs by the fourth power of the spacing only. (Pairs are counted in 64 bins between two nodes first, and each bin is shared as a
+whole: the scatter that this leaves in a frame is that of rounding a distance to a 64th of the spacing.) A grid consists of
+panels, and no interpolation reaches across their edges: where a potential is cut off there is an edge, and a step in the energy
+is no source of error.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
+
+from bayesff.errors import ParameterError
+
+_STENCIL = 4
+"""Nodes that a pair is shared among."""
+
+_FINE = 64
+"""Bins in which pairs are counted between two nodes, before they are shared among the nodes."""
+
+
+@dataclass(frozen=True)
+class PairGrid:
+    """Nodes of pair distances, evenly spaced in each of some panels.
+
+    Parameters
+    ----------
+    edges
+        Edges of the panels [angstrom], ascending: the closest approach, cutoffs, and the largest distance that is counted.
+    spacing
+        Greatest distance between two nodes [angstrom].
+
+    Raises
+    ------
+    ParameterError
+        If the edges do not ascend, or the spacing is not positive.
+    """
+
+    edges: tuple[float, ...]
+    spacing: float
+
+    def __post_init__(self) -> None:
+        ascend = len(self.edges) > 1 and self.edges[0] >= 0 and all(low < high for low, high in pairwise(self.edges))
+        if not ascend or math.inf in self.edges:
+            raise ParameterError(f"PairGrid: edges must be two or more ascending distances, found {list(self.edges)} angstrom")
+        if not self.spacing > 0:
+            raise ParameterError(f"PairGrid: spacing must be greater than zero, found {self.spacing} angstrom")
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        """Number of nodes of every panel."""
+        return np.array([max(_STENCIL, math.ceil((high - low) / self.spacing) + 1) for low, high in pairwise(self.edges)])
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes."""
+        return int(self._sizes.sum())
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        """Distances of the nodes [angstrom]; an inner edge is a node of the panels on both of its sides."""
+        panels = zip(pairwise(self.edges), self._sizes, strict=True)
+        return np.concatenate([np.linspace(low, high, size) for (low, high), size in panels])
+
+    def count(self, distances: Float[Array, " pair"]) -> Float[Array, " node"]:
+        """Return what the pairs at some distances count at every node; a pair beyond the edges is left out."""
+        kind = distances.dtype
+        edges, bins = jnp.asarray(self.edges, kind), self._sizes - 1
+        panel = jnp.clip(jnp.searchsorted(edges, distances, side="right") - 1, 0, len(bins) - 1)
+        per_length = jnp.asarray(_FINE * bins / np.diff(self.edges), kind)
+        fine = jnp.floor((distances - edges[panel]) * per_length[panel]).astype(jnp.int32)
+        # Rounding must not carry a pair into the next panel; a pair outside is counted in a bin of its own.
+        fine = jnp.clip(fine, 0, jnp.asarray(_FINE * bins - 1)[panel]) + jnp.asarray(_FINE * (np.cumsum(bins) - bins))[panel]
+        number = _FINE * int(bins.sum())
+        fine = jnp.where((distances >= edges[0]) & (distances < edges[-1]), fine, number)
+        return jnp.zeros(number + 1, kind).at[fine].add(1)[:-1] @ jnp.asarray(self._shares, kind)
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        """Share of every node in a pair at the middle of each fine bin."""
+        shares = np.zeros((_FINE * int((self._sizes - 1).sum()), self.num_nodes))
+        row = column = 0
+        for size in self._sizes:
+            place = (np.arange(_FINE * (size - 1)) + 0.5) / _FINE
+            left = np.clip(np.floor(place).astype(int) - 1, 0, size - _STENCIL)
+            rows = row + np.arange(len(place))
+            for node, weight in enumerate(_cubic(place - left)):
+                shares[rows, column + left + node] = weight
+            row, column = row + len(place), column + size
+        return shares
+
+    def below(self, radius: Float[ArrayLike, ""]) -> Bool[Array, " node"]:
+        """Return which nodes belong to panels below an edge.
+
+        Raises
+        ------
+        ParameterError
+            If there is no edge at this radius: pairs on its two sides cannot be told apart.
+        """
+        edges = np.asarray(self.edges)
+        if not isinstance(radius, Tracer) and not np.any(np.isclose(edges, np.asarray(radius), rtol=1e-9, atol=0.0)):
+            found = float(np.asarray(radius))
+            raise ParameterError(
+                f"PairGrid: pairs can be summed up to an edge of the grid, found {found:g} angstrom and the edges "
+                f"{', '.join(f'{edge:g}' for edge in edges)}: count the pairs again with an edge there"
+            )
+        return jnp.asarray(np.repeat(edges[1:], self._sizes)) <= jnp.asarray(radius) * (1 + 1e-9)
+
+    def values(self, function: Callable[[Float[Array, ""]], Float[Array, ""]]) -> Float[Array, " node"]:
+        """Return a function of the distance at every node."""
+        return jax.vmap(function)(jnp.asarray(self.nodes))
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """Return the weights of cubic interpolation between the values at 0, 1, 2 and 3."""
+    a, b, c = x - 1, x - 2, x - 3
+    return np.stack([-a * b * c / 6, x * b * c / 2, -x * a * c / 2, x * a * b / 6])
+
+
+def minimum_image(apart: Float[Array, "..."], length: Float[ArrayLike, ""]) -> Float[Array, "..."]:
+    """Return components of the shortest of the vectors between two particles and their images in a cubic box [angstrom]."""
+    return apart - length * jnp.round(apart / length)
+
+
+def pair_distances(positions: Float[Array, "particle 3"], length: Float[ArrayLike, ""]) -> Float[Array, " pair"]:
+    """Return the distances [angstrom] between all pairs of particles in a cubic box, nearest images.
+
+    Parameters
+    ----------
+    positions
+        Positions [angstrom].
+    length
+        Edge of the box [angstrom].
+    """
+    first, second = np.triu_indices(positions.shape[0], 1)
+    apart = minimum_image(positions[first] - positions[second], length)
+    return jnp.sqrt(jnp.sum(apart**2, axis=-1))

@@ -1,0 +1,125 @@
+"""Averages carried from references to other potentials and temperatures."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+import bayesff.potentials as bp
+from bayesff.ensembles import PairEnsemble, PairFluid, PairGrid, References
+from bayesff.errors import ParameterError
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+
+NUMBER, DENSITY, TEMPERATURE = 108, 0.0190, 110.0
+LENGTH = (NUMBER / DENSITY) ** (1 / 3)
+GRID = PairGrid((2.3, 8.0, LENGTH / 2), 0.05)
+
+
+def cut(epsilon, sigma, tail=True):
+    return bp.PlainCut(bp.LennardJones(epsilon=epsilon, sigma=sigma), cutoff=8.0, tail=tail)
+
+
+def simulated(potential, temperature, seed, num_frames=300, num_replicas=4):
+    fluid = PairFluid(potential, temperature, DENSITY, 39.948, num_particles=NUMBER)
+    keys = jax.random.split(jax.random.key(seed), 3)
+    warm = fluid.simulate(fluid.lattice(keys[0], num_replicas), keys[1], 30, 50, GRID)
+    return PairEnsemble.from_trajectory(fluid, fluid.simulate(warm.last, keys[2], num_frames, 25, GRID), GRID)
+
+
+PLACES = [(0.94, 3.41, 110.0), (1.02, 3.41, 110.0), (0.98, 3.39, 110.0), (0.98, 3.43, 110.0)]
+
+
+@pytest.fixture(scope="module")
+def ensembles():
+    return [simulated(cut(epsilon, sigma), temperature, seed) for seed, (epsilon, sigma, temperature) in enumerate(PLACES)]
+
+
+@pytest.fixture(scope="module")
+def references(ensembles):
+    return References.combine(ensembles)
+
+
+def test_one_reference_at_its_own_state_is_a_plain_average(ensembles):
+    one = ensembles[0]
+    found = References.combine([one]).averages(one.potential, one.temperature)
+    inner = GRID.nodes[: np.flatnonzero(np.diff(GRID.nodes) == 0)[0] + 1]
+    counts = np.asarray(one.pair_counts, float)[:, : len(inner)]
+    inside = one.potential.potential
+    energies = counts @ np.asarray(jax.vmap(inside.pair_energy)(inner)) / NUMBER
+    virials = counts @ np.asarray(jax.vmap(lambda r: r * inside.pair_force(r))(inner)) / (3 * NUMBER / DENSITY)
+    unit = 1e3 / CUBIC_ANGSTROM_PER_MOLE
+    assert float(found.energy) == pytest.approx(energies.mean() + float(one.potential.tail_energy(DENSITY)), rel=1e-6)
+    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virials.mean()) * unit + float(one.potential.tail_pressure(DENSITY))
+    assert float(found.pressure) == pytest.approx(pressure, abs=1e-3)
+    assert float(found.effective_sample_size) == pytest.approx(len(energies) / one.inefficiency, rel=1e-5)
+    plain = energies.std() * np.sqrt(one.inefficiency / len(energies))
+    assert float(jnp.sqrt(found.covariance[0, 0])) == pytest.approx(plain, rel=0.5)
+
+
+@pytest.mark.slow
+def test_averages_carried_to_other_places_agree_with_simulations_there(references):
+    """Twenty random targets; their scores are standard normal, false alarm 1 in 1000 for energies and for pressures."""
+    rng = np.random.default_rng(3)
+    scores, sizes = [], []
+    for seed in range(20):
+        epsilon, sigma, temperature = rng.uniform((0.95, 3.395, 105.0), (1.01, 3.425, 115.0))
+        target = cut(epsilon, sigma)
+        carried = references.averages(target, temperature)
+        direct = References.combine([simulated(target, temperature, 100 + seed, 200)]).averages(target, temperature)
+        errors = np.sqrt(np.diag(carried.covariance) + np.diag(direct.covariance))
+        apart = np.array([carried.energy - direct.energy, carried.pressure - direct.pressure])
+        scores.append(apart / errors)
+        sizes.append(float(carried.effective_sample_size))
+    assert np.abs(scores).max() < 3.5
+    assert min(sizes) > 100
+    for column in np.array(scores).T:
+        below = stats.chi2(20).cdf(np.sum(column**2))
+        assert 5e-4 < below < 1 - 5e-4
+
+
+def test_far_from_the_references_few_frames_are_left(references):
+    near = references.averages(cut(0.98, 3.41), 110.0)
+    far = references.averages(cut(0.98, 3.60), 110.0)
+    assert float(near.effective_sample_size) > 200
+    assert float(far.effective_sample_size) < 10
+
+
+def test_averages_are_differentiable(references):
+    def both(parameters):
+        found = references.averages(cut(parameters[0], parameters[1]), parameters[2])
+        return jnp.stack([found.energy, found.pressure, found.effective_sample_size / 100])
+
+    place = jnp.array([0.98, 3.41, 110.0])
+    forward, backward = jax.jacfwd(both)(place), jax.jacrev(both)(place)
+    np.testing.assert_allclose(forward, backward, rtol=1e-5, atol=1e-5)
+    for index, step in enumerate((1e-3, 1e-3, 0.1)):
+        move = step * jnp.eye(3)[index]
+        numeric = (both(place + move) - both(place - move)) / (2 * step)
+        np.testing.assert_allclose(forward[:, index], numeric, rtol=0.02, atol=0.02)
+
+
+def test_a_tail_is_added_and_does_not_change_the_weights(references):
+    with_tail, without = (references.averages(cut(0.98, 3.41, tail), 110.0) for tail in (True, False))
+    added = float(cut(0.98, 3.41).tail_energy(DENSITY))
+    assert float(with_tail.energy - without.energy) == pytest.approx(added, rel=1e-10)
+    assert float(with_tail.effective_sample_size) == float(without.effective_sample_size)
+
+
+def test_another_form_at_the_same_place(references):
+    """A Mie potential with the exponents of Lennard-Jones is the same potential."""
+    mie = bp.PlainCut(bp.Mie(epsilon=0.98, sigma=3.41, repulsive=12.0, attractive=6.0), cutoff=8.0, tail=True)
+    found, expected = (references.averages(one, 110.0) for one in (mie, cut(0.98, 3.41)))
+    assert float(found.energy) == pytest.approx(float(expected.energy), rel=1e-5)
+    assert float(found.pressure) == pytest.approx(float(expected.pressure), abs=1e-2)
+
+
+def test_what_cannot_be_weighed_together(ensembles):
+    with pytest.raises(ParameterError, match="at least one simulation is needed, found none"):
+        References.combine([])
+    denser = PairEnsemble(cut(1.0, 3.4), 110.0, 0.02, NUMBER, GRID, ensembles[0].pair_counts, 1.0)
+    with pytest.raises(ParameterError, match=r"must have one density, found 0\.019 and 0\.02: weigh them in groups"):
+        References.combine([ensembles[0], denser])
+    longer = bp.PlainCut(bp.LennardJones(epsilon=1.0, sigma=3.4), cutoff=8.5)
+    with pytest.raises(ParameterError, match=r"found 8\.5 angstrom and the edges 2\.3, 8, 8\.9"):
+        References.combine(ensembles[:1]).averages(longer, 110.0)
