@@ -5,6 +5,8 @@ splitting BAOAB (half a kick, half a drift, friction and noise, half a drift, ha
 canonical distribution up to the fourth power of the timestep for a harmonic force. All pairs are visited in single precision:
 for the few hundred particles that a reference simulation needs this is one fused loop, and the replicas fill a GPU.
 
+Forces do not see a step of the energy: with `PlainCut` the configurations are those of `ShiftedCut`, which has the same forces.
+
 References
 ----------
 B. Leimkuhler, C. Matthews, J. Chem. Phys. 138, 174102 (2013), doi:10.1063/1.4802990

@@ -41,7 +41,8 @@ class PairGrid:
     Parameters
     ----------
     edges
-        Edges of the panels [angstrom], ascending: the closest approach, cutoffs, and the largest distance that is counted.
+        Edges of the panels [angstrom], ascending: a distance that no pair comes below, cutoffs, and the largest distance that is
+        counted. A pair below the first edge is left out of every sum.
     spacing
         Greatest distance between two nodes [angstrom].
 
