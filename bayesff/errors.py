@@ -39,3 +39,7 @@ class OutputError(BayesffError):
 
 class NumericalError(BayesffError):
     """A numerical error could not be estimated, or an iteration has no solution."""
+
+
+class InsufficientSamplesError(BayesffError):
+    """Too few frames of reference simulations are effective for an average to be trusted."""

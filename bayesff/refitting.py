@@ -118,7 +118,7 @@ class Store:
     def put(self, candidate: str, refit: "Refit", tree: "DataTree") -> None:
         """Write a finished refit."""
         from bayesff.reporting.store import storable_tree
-        from bayesff.reporting.writing import atomic
+        from bayesff.writing import atomic
 
         with atomic(self.path(candidate, refit)) as temporary:
             storable_tree(tree).to_netcdf(temporary, engine="h5netcdf")

@@ -4,19 +4,26 @@ from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
-from bayesff.ensembles.references import Averages, PairEnsemble, References
+from bayesff.ensembles.references import Estimate, PairAverages, PairEnsemble, References
+from bayesff.ensembles.simulation import Simulation
+from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
 
 __all__ = [
     "MBAR",
-    "Averages",
+    "EnsembleStore",
+    "Estimate",
+    "PairAverages",
     "PairEnsemble",
     "PairFluid",
     "PairGrid",
     "Phase",
     "References",
+    "Simulation",
     "Trajectory",
     "equilibrated",
+    "load_ensemble",
     "minimum_image",
     "pair_distances",
+    "save_ensemble",
     "statistical_inefficiency",
 ]

@@ -159,34 +159,42 @@ class MBAR(eqx.Module):
         tuple of Array
             The averages, and a factor ``F`` of their covariance :math:`F F^T`, one column a block.
         """
-        weights = jnp.exp(log_weights)
+        weights = jnp.exp(log_weights).astype(values.dtype)
         mean = weights @ values
-        membership = self.membership
-        pull = (membership * weights) @ (values - mean)
-        weighed = membership * self.counts
-        hessian = jnp.diag(jnp.sum(weighed, axis=1)) - weighed @ membership.T
+        membership = self.membership.astype(values.dtype)
+        weighed_membership = membership * weights
+        pull = weighed_membership @ values - jnp.sum(weighed_membership, axis=1)[:, None] * mean
+        weighed = self.membership * self.counts
+        hessian = jnp.diag(jnp.sum(weighed, axis=1)) - weighed @ self.membership.T
         through = jnp.linalg.solve(_fixed(hessian), pull.at[0].set(0.0))
-        influence = weights[:, None] * (values - mean) + weighed.T @ through
-        return mean, self._block_factor(influence, num_blocks)
-
-    def _block_factor(self, influence: Float[Array, "frame datum"], num_blocks: int) -> Float[Array, "datum block"]:
-        """Return the centred sums of influences over blocks of consecutive frames of one reference, as columns."""
-        blocks = jnp.asarray(_blocks(self.num_frames, num_blocks))
-        number = num_blocks * len(self.free_energies)
-        sums = jax.ops.segment_sum(influence, blocks, number).reshape(-1, num_blocks, influence.shape[1])
+        sums = self._block_sums(weights, values, num_blocks) - self._block_sums(weights, None, num_blocks) * mean
+        sums = sums + self._block_sums(jnp.ones_like(weights), weighed.T, num_blocks) @ through
         centred = (sums - sums.mean(axis=1, keepdims=True)) * np.sqrt(num_blocks / (num_blocks - 1))
-        return centred.reshape(number, -1).T
+        return mean, centred.reshape(-1, values.shape[1]).T
+
+    def _block_sums(
+        self, weights: Float[Array, " frame"], values: Float[Array, "frame datum"] | None, num_blocks: int
+    ) -> Float[Array, "reference block datum"]:
+        """Return weighted sums over the blocks that the frames of each reference are cut into; of one if no values are given."""
+        found, start = [], 0
+        for size in self.num_frames:
+            short, longer = divmod(size, num_blocks)
+            parts = []
+            for number, length in ((longer, short + 1), (num_blocks - longer, short)):
+                rows = slice(start, start + number * length)
+                of_block = weights[rows].reshape(number, length)
+                if values is None:
+                    parts.append(jnp.sum(of_block, axis=1, keepdims=True))
+                else:
+                    parts.append(jnp.einsum("bf,bfd->bd", of_block, values[rows].reshape(number, length, values.shape[1])))
+                start = rows.stop
+            found.append(jnp.concatenate(parts))
+        return jnp.stack(found)
 
 
 def _mixing(overlap: np.ndarray) -> float:
     """Return by how much the second eigenvalue of the overlap falls short of one: zero for references without a link."""
     return float(1 - np.sort(np.real(np.linalg.eigvals(overlap)))[-2]) if len(overlap) > 1 else 1.0
-
-
-def _blocks(num_frames: Sequence[int], num_blocks: int) -> np.ndarray:
-    """Return the block of every frame: the frames of each reference cut into equal stretches."""
-    first = np.arange(len(num_frames)) * num_blocks
-    return np.concatenate([start + np.arange(size) * num_blocks // size for start, size in zip(first, num_frames, strict=True)])
 
 
 def _fixed(hessian: Float[Array, "reference reference"]) -> Float[Array, "reference reference"]:

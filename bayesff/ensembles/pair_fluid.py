@@ -5,7 +5,8 @@ splitting BAOAB (half a kick, half a drift, friction and noise, half a drift, ha
 canonical distribution up to the fourth power of the timestep for a harmonic force. All pairs are visited in single precision:
 for the few hundred particles that a reference simulation needs this is one fused loop, and the replicas fill a GPU.
 
-Forces do not see a step of the energy: with `PlainCut` the configurations are those of `ShiftedCut`, which has the same forces.
+Forces do not see a step of the energy: with `PlainCut` the configurations are those of `ShiftedCut`, which has the same forces
+(`Truncation.without_step`). `References` weighs them as such, so that averages of a plain cut are those of its step.
 
 References
 ----------
@@ -47,12 +48,15 @@ class Trajectory(NamedTuple):
         Pair statistics of every frame, see `PairGrid`.
     kinetic_temperature
         Temperature of the velocities of every frame [K].
+    closest
+        Shortest distance between two particles in every frame [angstrom].
     last
         The last frame, from which the simulation can go on.
     """
 
     pair_counts: Float[Array, "replica frame node"]
     kinetic_temperature: Float[Array, "replica frame"]
+    closest: Float[Array, "replica frame"]
     last: Phase
 
 
@@ -146,7 +150,8 @@ class PairFluid:
         Raises
         ------
         NumericalError
-            If the integration has left the rails: a coordinate that is not finite, or velocities ten times too hot.
+            If the integration has left the rails: a coordinate that is not finite, or velocities ten times too hot; or if two
+            particles come closer than the grid's first edge, where pairs are not counted.
         """
         potential = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.potential)
         setup = (potential, jnp.float32(self.temperature), jnp.float32(self.length), jnp.float32(self.molar_mass))
@@ -157,6 +162,12 @@ class PairFluid:
             raise NumericalError(
                 f"PairFluid: velocities must stay near {self.temperature:g} K, found {hottest:.3g} K: take a timestep shorter "
                 f"than {self.timestep:g} ps, or a start in which no particles overlap"
+            )
+        closest = float(jnp.min(made.closest))
+        if closest < grid.edges[0]:
+            raise NumericalError(
+                f"PairFluid: pairs are counted from the grid's first edge on, {grid.edges[0]:g} angstrom, found two particles "
+                f"{closest:.4g} angstrom apart: begin the grid below"
             )
         return made
 
@@ -169,15 +180,15 @@ def _simulate(
     setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
 ) -> Trajectory:
     keys = jax.random.split(key, phase.positions.shape[0])
-    counts, temperatures, last = jax.vmap(lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid))(
+    counts, temperatures, closest, last = jax.vmap(lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid))(
         phase, keys
     )
-    return Trajectory(counts, temperatures, last)
+    return Trajectory(counts, temperatures, closest, last)
 
 
 def _replica(
     setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
-) -> tuple[Array, Array, Phase]:
+) -> tuple[Array, Array, Array, Phase]:
     """Run one replica; its coordinates are rows, so that pairs are columns of one matrix for each direction."""
     potential, temperature, length, molar_mass = setup
     timestep, friction = steps
@@ -195,17 +206,19 @@ def _replica(
         forces = _forces(potential, positions, length)
         return (positions, velocities + kick * forces, forces), None
 
-    def frame(state: tuple[Array, Array, Array], own: PRNGKeyArray) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+    def frame(
+        state: tuple[Array, Array, Array], own: PRNGKeyArray
+    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
         positions, velocities, forces = jax.lax.scan(step, state, jax.random.split(own, stride))[0]
         positions = positions - length * jnp.floor(positions / length)
-        counts = grid.count(pair_distances(positions.T, length))
+        distances = pair_distances(positions.T, length)
         hot = molar_mass * jnp.mean(velocities**2) / (_ACCELERATION * GAS_CONSTANT)
-        return (positions, velocities, forces), (counts, hot.astype(jnp.float32))
+        return (positions, velocities, forces), (grid.count(distances), hot.astype(jnp.float32), jnp.min(distances))
 
     positions = phase.positions.T
     start = (positions, phase.velocities.T, _forces(potential, positions, length))
-    (positions, velocities, _), (counts, hot) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
-    return counts, hot, Phase(positions.T, velocities.T)
+    (positions, velocities, _), (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
+    return counts, hot, closest, Phase(positions.T, velocities.T)
 
 
 def _forces(

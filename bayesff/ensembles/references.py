@@ -32,7 +32,8 @@ class PairEnsemble(eqx.Module):
     Parameters
     ----------
     potential
-        The potential that it was simulated with.
+        The potential whose canonical distribution the frames have; where dynamics were run with a step in the energy, the one
+        without it.
     temperature
         Temperature [K].
     density
@@ -59,32 +60,102 @@ class PairEnsemble(eqx.Module):
     def from_trajectory(cls, fluid: PairFluid, trajectory: Trajectory, grid: PairGrid) -> "PairEnsemble":
         """Keep of a simulation what is in equilibrium, as its energy and its virial tell."""
         counts = np.asarray(trajectory.pair_counts)
-        series = [np.asarray(counts @ one, float) for one in _per_node(fluid.truncation, grid)]
+        sampled = fluid.truncation.without_step()
+        series = [counts @ np.asarray(values) for values in (_energy(sampled, grid), _virial(sampled, grid))]
         start = max(equilibrated(one)[0] for one in series)
         inefficiency = max(statistical_inefficiency(one[:, start:]) for one in series)
         kept = jnp.asarray(counts[:, start:].reshape(-1, grid.num_nodes))
-        return cls(fluid.truncation, fluid.temperature, fluid.density, fluid.num_particles, grid, kept, inefficiency)
+        return cls(sampled, fluid.temperature, fluid.density, fluid.num_particles, grid, kept, inefficiency)
 
 
-class Averages(NamedTuple):
-    """Averages at a state, with what they rest on.
+class Estimate(NamedTuple):
+    r"""Averages with the covariance :math:`F F^T + \mathrm{diag}(v)` of their statistical errors.
 
     Parameters
     ----------
-    energy
-        Potential energy per particle [kJ/mol], the truncation's tail included.
-    pressure
-        Pressure [MPa], the tail included.
-    covariance
-        Covariance of the statistical errors of energy and pressure.
-    effective_sample_size
-        Independent frames that the weights leave.
+    mean
+        Averages.
+    factor
+        ``F``, one column a block of frames: the error that the frames themselves show.
+    variance
+        ``v``, what they do not show where few of them are effective.
     """
 
-    energy: Float[Array, ""]
-    pressure: Float[Array, ""]
-    covariance: Float[Array, "2 2"]
+    mean: Float[Array, " datum"]
+    factor: Float[Array, "datum block"]
+    variance: Float[Array, " datum"]
+
+
+class PairAverages(eqx.Module):
+    """Mean pair statistics of a fluid at a state, from which its averages follow.
+
+    Parameters
+    ----------
+    counts
+        Mean pair statistics.
+    factor
+        Factor of the covariance of their statistical errors.
+    unknown
+        Factor of the covariance of errors that the frames do not show where few of them are effective.
+    effective_sample_size
+        Independent frames that the weights leave.
+    potential
+        The potential with its truncation.
+    temperature
+        Temperature [K].
+    density
+        Number density [1/angstrom^3].
+    num_particles
+        Particles in the box.
+    grid
+        Nodes of the pair statistics.
+    """
+
+    counts: Float[Array, " node"]
+    factor: Float[Array, "node block"]
+    unknown: Float[Array, "node mode"]
     effective_sample_size: Float[Array, ""]
+    potential: Truncation
+    temperature: Float[Array, ""]
+    density: float
+    num_particles: int = eqx.field(static=True)
+    grid: PairGrid = eqx.field(static=True)
+
+    def sums(self, values: Float[Array, "node datum"], constant: Float[ArrayLike, "..."] = 0.0) -> Estimate:
+        """Return averages of sums over pairs of functions, given by their values at the nodes, and constants added to them."""
+        unknown = jnp.sum((values.T @ self.unknown) ** 2, axis=1)
+        return Estimate(values.T @ self.counts + constant, values.T @ self.factor, unknown)
+
+    def energy(self) -> Estimate:
+        r"""Return the potential energy per particle [kJ/mol], the tail included.
+
+        .. math:: \frac{U}{N} = \frac{1}{N}\Big\langle\sum_{i<j} u(r_{ij})\Big\rangle + \frac{U_\mathrm{tail}}{N}
+        """
+        pair = _energy(self.potential, self.grid)
+        return self.sums(pair[:, None] / self.num_particles, self.potential.tail_energy(self.density))
+
+    def pressure(self) -> Estimate:
+        r"""Return the pressure [MPa], the tail included.
+
+        .. math:: p = \rho k_B T - \frac{1}{3V} \Big\langle\sum_{i<j} r_{ij} u'(r_{ij})\Big\rangle + p_\mathrm{tail}
+
+        A step of the energy at the cutoff exerts no force, as in most Monte Carlo programs.
+        """
+        virial = _virial(self.potential, self.grid)
+        per_volume = _MEGAPASCAL * self.density / (3 * self.num_particles)
+        ideal = self.density * GAS_CONSTANT * self.temperature * _MEGAPASCAL
+        return self.sums(virial[:, None] * per_volume, ideal + self.potential.tail_pressure(self.density))
+
+    def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
+        r"""Return the pair distribution function at separations [angstrom] within the grid.
+
+        .. math:: g(r) = \frac{n(r)}{2\pi r^2 \rho N}
+
+        with :math:`n(r)` the density of pair distances (see `PairGrid.density`). In a box of N particles it is lower than in an
+        infinite fluid by about :math:`S(0)/N`.
+        """
+        shell = 2 * np.pi * separation**2 * self.density * self.num_particles
+        return self.sums(jnp.asarray(self.grid.density(separation).T) / shell)
 
 
 class References(eqx.Module):
@@ -95,13 +166,19 @@ class References(eqx.Module):
     mbar
         Their frames as one sample.
     pair_counts
-        Pair statistics of all frames.
+        Pair statistics of all frames, less ``middle``: their scatter is what single precision must resolve.
+    middle
+        Mean of the pair statistics over all frames.
+    scatter
+        Factor of the covariance of a frame's pair statistics.
     density, num_particles, grid
         What they have in common.
     """
 
     mbar: MBAR
     pair_counts: Float[Array, "frame node"]
+    middle: Float[Array, " node"]
+    scatter: Float[Array, "node mode"]
     density: float
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
@@ -127,54 +204,76 @@ class References(eqx.Module):
                         f"References: simulations must have one {name.replace('_', ' ')}, found {getattr(first, name)} and "
                         f"{getattr(one, name)}: weigh them in groups"
                     )
-        counts = jnp.concatenate([one.pair_counts for one in ensembles])
-        reduced = jnp.stack(
-            [
-                (counts @ _per_node(one.potential, first.grid)[0].astype(counts.dtype)) / (GAS_CONSTANT * one.temperature)
-                for one in ensembles
-            ]
-        )
+        together = np.concatenate([np.asarray(one.pair_counts) for one in ensembles])
+        middle = together.mean(axis=0, dtype=float)
+        scatter = jnp.asarray(_factor(together - middle))
+        counts, middle = jnp.asarray((together - middle).astype(together.dtype)), jnp.asarray(middle)
+        reduced = jnp.stack([_reduced(one.potential, one.temperature, counts, middle, one.grid) for one in ensembles])
         sizes = [len(one.pair_counts) for one in ensembles]
         mbar = MBAR.solve(reduced, sizes, [one.inefficiency for one in ensembles])
-        return cls(mbar, counts, first.density, first.num_particles, first.grid)
+        return cls(mbar, counts, middle, scatter, first.density, first.num_particles, first.grid)
 
     def log_weights(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " frame"]:
         """Return the logarithms of the frames' weights for a potential at a temperature [K]."""
-        energy = self.pair_counts @ _per_node(potential, self.grid)[0].astype(self.pair_counts.dtype)
-        return self.mbar.log_weights(energy / (GAS_CONSTANT * temperature))[0]
+        return self.mbar.log_weights(_reduced(potential, temperature, self.pair_counts, self.middle, self.grid))[0]
 
-    def averages(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Averages:
-        r"""Return energy and pressure for a potential at a temperature.
+    def averages(self, potential: Truncation, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0) -> PairAverages:
+        r"""Return the averages for a potential, whose cutoff is an edge of the grid, at a temperature [K].
 
-        .. math:: \frac{U}{N} = \frac{1}{N}\Big\langle\sum_{i<j} u(r_{ij})\Big\rangle + \frac{U_\mathrm{tail}}{N}, \qquad
-                  p = \rho k_B T - \frac{1}{3V} \Big\langle\sum_{i<j} r_{ij} u'(r_{ij})\Big\rangle + p_\mathrm{tail}
-
-        A step of the energy at the cutoff exerts no force, as in most Monte Carlo programs.
+        The statistical error is estimated from the weighted frames themselves. Where few are left it is too small, with one frame
+        zero; so the scatter of independent frames over all references, divided by the root of the effective sample size
+        :math:`n`, is added to it with the factor :math:`n_\mathrm{min}/n`: a hundredth of the variance at ten times
+        ``smallest_sample``, and far more than all of it where nothing is known.
 
         Parameters
         ----------
         potential
-            The potential, whose cutoff is an edge of the grid.
+            The potential.
         temperature
             Temperature [K].
+        smallest_sample
+            Effective sample size :math:`n_\mathrm{min}` below which the frames' own error is not believed.
         """
-        weights = self.log_weights(potential, temperature)
-        energy, virial = (values.astype(self.pair_counts.dtype) for values in _per_node(potential, self.grid))
-        volume = self.num_particles / self.density
-        sums = self.pair_counts @ jnp.stack([energy / self.num_particles, virial * (_MEGAPASCAL / (3 * volume))], axis=1)
-        mean, factor = self.mbar.average(weights, sums.astype(weights.dtype))
-        ideal = self.density * GAS_CONSTANT * jnp.asarray(temperature) * _MEGAPASCAL
-        return Averages(
-            mean[0] + potential.tail_energy(self.density),
-            mean[1] + ideal + potential.tail_pressure(self.density),
-            factor @ factor.T,
-            self.mbar.effective_sample_size(weights),
+        log_weights = self.log_weights(potential, temperature)
+        size = self.mbar.effective_sample_size(log_weights)
+        mean, factor = self.mbar.average(log_weights, self.pair_counts)
+        return PairAverages(
+            mean + self.middle,
+            factor,
+            self.scatter * (smallest_sample / size**1.5),
+            size,
+            potential,
+            jnp.asarray(temperature, float),
+            self.density,
+            self.num_particles,
+            self.grid,
         )
 
 
-def _per_node(potential: Truncation, grid: PairGrid) -> tuple[Float[Array, " node"], Float[Array, " node"]]:
-    """Return energy and virial ``-r u'`` [kJ/mol] of a pair at every node; zero beyond the cutoff."""
-    inside = grid.below(potential.cutoff)
-    energy = grid.values(potential.energy_inside)
-    virial = grid.values(lambda r: -r * jax.grad(potential.energy_inside)(r))
-    return jnp.where(inside, energy, 0.0), jnp.where(inside, virial, 0.0)
+def _factor(centred: Float[np.ndarray, "frame node"]) -> Float[np.ndarray, "node mode"]:
+    """Return a factor of the covariance of centred values."""
+    variances, modes = np.linalg.eigh(centred.T.astype(float) @ centred / len(centred))
+    return modes * np.sqrt(np.maximum(variances, 0.0))
+
+
+def _energy(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
+    """Return the energy [kJ/mol] of a pair at every node; zero beyond the cutoff."""
+    return jnp.where(grid.below(potential.cutoff), grid.values(potential.energy_inside), 0.0)
+
+
+def _virial(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
+    """Return the virial ``-r u'`` [kJ/mol] of a pair at every node; zero beyond the cutoff."""
+    values = grid.values(lambda r: -r * jax.grad(potential.energy_inside)(r))
+    return jnp.where(grid.below(potential.cutoff), values, 0.0)
+
+
+def _reduced(
+    potential: Truncation,
+    temperature: Float[ArrayLike, ""],
+    counts: Float[Array, "frame node"],
+    middle: Float[Array, " node"],
+    grid: PairGrid,
+) -> Float[Array, " frame"]:
+    """Return the reduced energies of frames, from their pair statistics less the middle."""
+    energy = _energy(potential, grid) / (GAS_CONSTANT * temperature)
+    return (counts @ energy.astype(counts.dtype)).astype(energy.dtype) + middle @ energy

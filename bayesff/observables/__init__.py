@@ -4,6 +4,7 @@ from bayesff.observables.base import Observable, Prediction
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
+from bayesff.observables.liquid import InternalEnergy, Liquid, PairDistribution, Pressure
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.viscosity import DiluteViscosity
@@ -12,10 +13,14 @@ __all__ = [
     "DiluteViscosity",
     "DimerEnergy",
     "DimerWell",
+    "InternalEnergy",
     "IsothermalCompressibility",
     "JouleThomson",
+    "Liquid",
     "Observable",
+    "PairDistribution",
     "Prediction",
+    "Pressure",
     "SecondVirial",
     "ThirdVirial",
     "WellDepth",

@@ -57,6 +57,10 @@ class Truncation(PairPotential):
     def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         """Energy [kJ/mol] at a separation [angstrom] within the cutoff, continued to the cutoff itself and beyond."""
 
+    def without_step(self) -> "Truncation":
+        """Return the truncation with the same forces whose energy has no step at the cutoff: what molecular dynamics samples."""
+        return self
+
     def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
         r = jnp.asarray(r)
         return jnp.where(r < self.cutoff, self.energy_inside(jnp.minimum(r, self.cutoff)), 0.0)
@@ -116,6 +120,9 @@ class PlainCut(Truncation):
     potential: PairPotential
     cutoff: Float[Array, ""] = eqx.field(converter=as_float)
     tail: bool = eqx.field(static=True, default=False)
+
+    def without_step(self) -> "ShiftedCut":
+        return ShiftedCut(self.potential, self.cutoff, self.tail)
 
     def energy_inside(self, r: Float[Array, ""]) -> Float[Array, ""]:
         return self.potential.pair_energy(r)

@@ -17,7 +17,7 @@ from bayesff.reporting.store import load_facts, load_posterior, save_posterior, 
 from bayesff.reporting.tables import ParameterRow, parameter_rows
 from bayesff.reporting.transferability import Transferability, transferability
 from bayesff.reporting.verdict import Verdict, verdict
-from bayesff.reporting.writing import atomic, temporary_folder
+from bayesff.writing import atomic, temporary_folder
 
 Progress = Callable[[str, int, int], None]
 

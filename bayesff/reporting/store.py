@@ -9,7 +9,7 @@ import numpy as np
 import xarray
 
 from bayesff.errors import OutputError
-from bayesff.reporting.writing import atomic
+from bayesff.writing import atomic
 
 FORMAT = 1
 """Version of the layout of the file; kept in its attribute ``format``."""

@@ -1,5 +1,7 @@
 """Reweighting, on harmonic oscillators whose free energies and averages are known."""
 
+import contextlib
+import io
 from functools import partial
 
 import jax
@@ -54,6 +56,23 @@ def test_the_free_energies_solve_their_equations(frames):
     np.testing.assert_allclose(mbar.membership.sum(axis=1), 4000.0, rtol=1e-8)
     np.testing.assert_allclose(mbar.overlap.sum(axis=1), 1.0, rtol=1e-8)
     np.testing.assert_allclose(mbar.free_energies, FREE - FREE[0], atol=0.05)
+
+
+def test_free_energies_and_averages_are_those_of_pymbar(frames):
+    """The same equations; its error of an average is that of independent frames, which these are."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        import pymbar
+
+    kept = np.concatenate([np.arange(start, start + 4000, 8) for start in range(0, 16000, 4000)])
+    x = frames[kept]
+    mbar, peer = solved(x, 500), pymbar.MBAR(energy(x, PLACES[:, None], STIFFNESSES[:, None]), [500] * 4)
+    np.testing.assert_allclose(mbar.free_energies, peer.f_k - peer.f_k[0], atol=1e-6)
+    log_weights, _ = mbar.log_weights(jnp.asarray(energy(x, *TARGET)))
+    mean, factor = mbar.average(log_weights, jnp.stack([x, x**2], axis=1))
+    for index, values in enumerate((x, x**2)):
+        expected = peer.compute_expectations(values, energy(x, *TARGET)[None], compute_uncertainty=True)
+        assert float(mean[index]) == pytest.approx(expected["mu"][0], rel=1e-6)
+        assert float(jnp.sqrt(jnp.sum(factor[index] ** 2))) == pytest.approx(expected["sigma"][0], rel=0.3)
 
 
 def test_one_reference_is_plain_exponential_averaging(frames):

@@ -1,0 +1,95 @@
+"""A reference simulation as a description of all that decides its frames, and as a task that makes them."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from bayesff.ensembles.pair_fluid import PairFluid
+from bayesff.ensembles.pair_statistics import PairGrid
+from bayesff.ensembles.references import PairEnsemble
+from bayesff.errors import ParameterError
+from bayesff.potentials.description import describe
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A reference simulation that can be run, and run again with the same frames.
+
+    It starts on a lattice; what is not yet in equilibrium is left out afterwards, see `PairEnsemble.from_trajectory`.
+
+    Parameters
+    ----------
+    fluid
+        What is simulated.
+    grid
+        Nodes of the pair statistics.
+    seed
+        Seed of the velocities and the thermostat.
+    num_replicas
+        Boxes that are simulated side by side.
+    num_frames
+        Frames that are kept of each.
+    stride
+        Steps between two frames.
+    num_warm
+        Frames before the first that is kept, in which the lattice melts.
+
+    Raises
+    ------
+    ParameterError
+        If a number is not positive.
+    """
+
+    fluid: PairFluid
+    grid: PairGrid
+    seed: int
+    num_replicas: int = 4
+    num_frames: int = 500
+    stride: int = 25
+    num_warm: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("num_replicas", "num_frames", "stride", "num_warm"):
+            if not getattr(self, name) > 0:
+                raise ParameterError(f"Simulation: {name} must be greater than zero, found {getattr(self, name)}")
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """All that decides the frames, as plain data."""
+        fluid = {name: value for name, value in vars(self.fluid).items() if name != "potential"}
+        settings = {name: getattr(self, name) for name in ("seed", "num_replicas", "num_frames", "stride", "num_warm")}
+        return {
+            "engine": "pair fluid",
+            "potential": describe(self.fluid.potential),
+            "fluid": {name: value if isinstance(value, int) else float(value) for name, value in fluid.items()},
+            "grid": asdict(self.grid),
+            **settings,
+        }
+
+    @property
+    def key(self) -> str:
+        """A name that two simulations have in common only if they are the same."""
+        return hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()[:16]
+
+    def run(self) -> PairEnsemble:
+        """Simulate, and keep what is in equilibrium.
+
+        Raises
+        ------
+        NumericalError
+            If the integration has left the rails, see `PairFluid.simulate`.
+        """
+        lattice, warm, kept = jax.random.split(jax.random.key(self.seed), 3)
+        start = self.fluid.lattice(lattice, self.num_replicas)
+        start = self.fluid.simulate(start, warm, self.num_warm, self.stride, self.grid).last
+        made = self.fluid.simulate(start, kept, self.num_frames, self.stride, self.grid)
+        return PairEnsemble.from_trajectory(self.fluid, made, self.grid)
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of all replicas together."""
+        return int(np.prod([self.num_replicas, self.stride, self.num_warm + self.num_frames]))

@@ -1,0 +1,145 @@
+"""Observables of a liquid, on reference simulations of argon-like spheres at 110 K."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bayesff.potentials as bp
+from bayesff.ensembles import pair_distances
+from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
+from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+
+DENSITY, TEMPERATURE = 0.0190, 110.0
+CUT = functools.partial(bp.PlainCut, cutoff=8.0, tail=True)
+STATE = {"temperature": jnp.array([TEMPERATURE]), "density": jnp.array([DENSITY])}
+
+
+def argon(epsilon=0.98, sigma=3.41):
+    return bp.LennardJones(epsilon=epsilon, sigma=sigma)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    empty = Liquid(CUT, molar_mass=39.948, closest=2.4, num_particles=108, num_frames=150, smallest_sample=30.0)
+    return empty.simulation(argon(), TEMPERATURE, DENSITY, seed=1)
+
+
+@pytest.fixture(scope="module")
+def liquid(simulated):
+    empty = Liquid(CUT, molar_mass=39.948, closest=2.4, num_particles=108, num_frames=150, smallest_sample=30.0)
+    return empty.with_ensembles([simulated.run()])
+
+
+def curve(separation):
+    return {"separation": jnp.asarray(separation)} | {n: jnp.full(len(separation), float(v[0])) for n, v in STATE.items()}
+
+
+def test_energy_and_pressure_follow_from_the_pair_distribution(liquid):
+    """The energy and virial equations, as integrals over g(r)."""
+    r = np.linspace(2.45, 7.9999, 1200)
+    g = np.asarray(PairDistribution(liquid).predict(argon(), curve(r)).mean)
+    potential = CUT(argon())
+    u, force = (np.asarray(jax.vmap(f)(jnp.asarray(r))) for f in (argon().pair_energy, argon().pair_force))
+    energy = 2 * np.pi * DENSITY * np.trapezoid(r**2 * g * u, r) + float(potential.tail_energy(DENSITY))
+    found = InternalEnergy(liquid).predict(argon(), STATE)
+    assert float(found.mean[0]) == pytest.approx(energy, rel=1e-3)
+    unit = 1e3 / CUBIC_ANGSTROM_PER_MOLE
+    virial = 2 * np.pi / 3 * DENSITY**2 * np.trapezoid(r**3 * g * force, r)
+    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virial) * unit + float(potential.tail_pressure(DENSITY))
+    assert float(Pressure(liquid).predict(argon(), STATE).mean[0]) == pytest.approx(pressure, abs=0.3)
+
+
+def test_the_pair_distribution_is_that_of_the_frames(simulated, liquid):
+    """Against a histogram of distances in the same frames; narrow bins away from the steep rise."""
+    start = simulated.fluid.lattice(jax.random.key(5), 4)
+    grid = simulated.grid
+    frames = []
+    for step in range(40):
+        made = simulated.fluid.simulate(start, jax.random.key(step), 1, 40, grid)
+        start = made.last
+        frames += [start.positions] if step >= 10 else []
+    distances = np.concatenate([np.asarray(pair_distances(one, simulated.fluid.length)) for many in frames for one in many])
+    edges = np.arange(3.0, 8.6, 0.2)
+    shells = 4 / 3 * np.pi * np.diff(edges**3)
+    histogram = np.histogram(distances, edges)[0] / (len(frames) * 4) / (0.5 * 108 * DENSITY * shells)
+    fine = np.linspace(3.0, 8.6, 28 * 20 + 1)
+    g = np.asarray(PairDistribution(liquid).predict(argon(), curve(fine)).mean)
+    averaged = np.array(
+        [
+            np.average(0.5 * (g[i : i + 20] + g[i + 1 : i + 21]), weights=fine[i : i + 20] ** 2)
+            for i in range(0, 20 * (len(edges) - 1), 20)
+        ]
+    )
+    np.testing.assert_allclose(averaged, histogram, atol=0.06)
+    assert np.max(averaged) == pytest.approx(2.6, abs=0.2)
+
+
+def test_errors_of_a_curve_are_correlated_and_shrink_with_the_frames(simulated, liquid):
+    found = PairDistribution(liquid).predict(argon(), curve(np.linspace(3.2, 8.0, 60)))
+    errors = np.sqrt(np.asarray(found.covariance.variance))
+    assert np.all((errors > 1e-4) & (errors < 0.05))
+    correlation = np.asarray(found.covariance.matrix) / np.outer(errors, errors)
+    assert np.abs(correlation[np.triu_indices(60, 1)]).max() > 0.5
+
+
+def test_states_in_any_order(liquid):
+    several = {"temperature": jnp.array([112.0, 110.0, 112.0]), "density": jnp.full(3, DENSITY)}
+    found = InternalEnergy(liquid).predict(argon(), several)
+    assert float(found.mean[0]) == float(found.mean[2]) > float(found.mean[1])
+    shared = np.asarray(found.covariance.factor @ found.covariance.factor.T)
+    assert shared[0, 2] == pytest.approx(shared[0, 0], rel=1e-9)
+    assert 0.8 < shared[0, 1] / np.sqrt(shared[0, 0] * shared[1, 1]) < 1
+    np.testing.assert_allclose(found[np.array([1])].mean, InternalEnergy(liquid).predict(argon(), STATE).mean, rtol=1e-9)
+
+
+def test_derivatives_in_the_parameters(liquid):
+    """Forward, backward, and against differences."""
+
+    def predicted(parameters):
+        potential = argon(parameters[0], parameters[1])
+        return jnp.concatenate(
+            [
+                observable.predict(potential, state).mean
+                for observable, state in (
+                    (InternalEnergy(liquid), STATE),
+                    (Pressure(liquid), STATE),
+                    (PairDistribution(liquid), curve([3.7, 5.0])),
+                )
+            ]
+        )
+
+    place = jnp.array([0.98, 3.41])
+    forward, backward = jax.jacfwd(predicted)(place), jax.jacrev(predicted)(place)
+    np.testing.assert_allclose(forward, backward, rtol=1e-3, atol=1e-3 * np.abs(forward).max())
+    for index, step in enumerate((2e-4, 2e-4)):
+        move = step * jnp.eye(2)[index]
+        numeric = (predicted(place + move) - predicted(place - move)) / (2 * step)
+        np.testing.assert_allclose(forward[:, index], numeric, rtol=0.03, atol=0.03)
+
+
+def test_far_from_the_references_an_average_is_refused_and_its_error_grows(liquid):
+    far = argon(0.98, 3.60)
+    with pytest.raises(InsufficientSamplesError, match="at least 30 effective frames are needed at 110 K and"):
+        InternalEnergy(liquid).predict(far, STATE)
+    traced = jax.jit(lambda sigma: InternalEnergy(liquid).predict(argon(0.98, sigma), STATE).covariance.variance)
+    near_error, far_error = (float(jnp.sqrt(traced(sigma)[0])) for sigma in (3.41, 3.60))
+    assert near_error < 0.02
+    assert far_error > 0.5
+
+
+def test_what_a_liquid_cannot_answer(liquid):
+    empty = Liquid(CUT, molar_mass=39.948, closest=2.4)
+    with pytest.raises(StateError, match=r"at the density 0\.019 1/angstrom\^3, found none at all: place some there"):
+        InternalEnergy(empty).predict(argon(), STATE)
+    with pytest.raises(StateError, match=r"at the density 0\.02 1/angstrom\^3, found 0\.019: place some there"):
+        InternalEnergy(liquid).predict(argon(), STATE | {"density": jnp.array([0.020])})
+    with pytest.raises(ParameterError, match=r"pairs are counted between 2\.4 and 8\.92\d* angstrom, found a separation of 12"):
+        PairDistribution(liquid).predict(argon(), curve([12.0]))
+    with pytest.raises(ParameterError, match="one set of references for each density"):
+        Liquid(CUT, molar_mass=39.948, closest=2.4, references=liquid.references * 2)
+    with pytest.raises(StateError, match="temperature and density must be numbers"):
+        jax.jit(lambda state: InternalEnergy(liquid).predict(argon(), state).mean)(STATE)
