@@ -5,7 +5,7 @@ are one matrix product, and weights (see `MBAR`) and averages can be differentia
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -101,6 +101,8 @@ class PairAverages(eqx.Module):
         Independent frames that the weights leave.
     potential
         The potential with its truncation.
+    warming
+        Derivative of the potential in the temperature, as of a pytree; None if it does not depend on it.
     temperature
         Temperature [K].
     density
@@ -116,6 +118,7 @@ class PairAverages(eqx.Module):
     unknown: Float[Array, "node mode"]
     effective_sample_size: Float[Array, ""]
     potential: Truncation
+    warming: Any
     temperature: Float[Array, ""]
     density: float
     num_particles: int = eqx.field(static=True)
@@ -130,9 +133,21 @@ class PairAverages(eqx.Module):
         r"""Return the potential energy per particle [kJ/mol], the tail included.
 
         .. math:: \frac{U}{N} = \frac{1}{N}\Big\langle\sum_{i<j} u(r_{ij})\Big\rangle + \frac{U_\mathrm{tail}}{N}
+
+        Of a potential that depends on the temperature, ``u`` stands for :math:`\partial(\beta u)/\partial\beta`.
         """
-        pair = _energy(self.potential, self.grid)
-        return self.sums(pair[:, None] / self.num_particles, self.potential.tail_energy(self.density))
+
+        def both(potential: Truncation) -> tuple[Array, Array]:
+            return _energy(potential, self.grid), potential.tail_energy(self.density)
+
+        pair, tail = both(self.potential)
+        if self.warming is not None:
+            slopes = eqx.filter_jvp(both, (self.potential,), (self.warming,))[1]
+            pair, tail = (
+                value if slope is None else value - self.temperature * slope
+                for value, slope in zip((pair, tail), slopes, strict=True)
+            )
+        return self.sums(pair[:, None] / self.num_particles, tail)
 
     def pressure(self) -> Estimate:
         r"""Return the pressure [MPa], the tail included.
@@ -217,7 +232,9 @@ class References(eqx.Module):
         """Return the logarithms of the frames' weights for a potential at a temperature [K]."""
         return self.mbar.log_weights(_reduced(potential, temperature, self.pair_counts, self.middle, self.grid))[0]
 
-    def averages(self, potential: Truncation, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0) -> PairAverages:
+    def averages(
+        self, potential: Truncation, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0, warming: Any = None
+    ) -> PairAverages:
         r"""Return the averages for a potential, whose cutoff is an edge of the grid, at a temperature [K].
 
         The statistical error is estimated from the weighted frames themselves. Where few are left it is too small, with one frame
@@ -233,6 +250,8 @@ class References(eqx.Module):
             Temperature [K].
         smallest_sample
             Effective sample size :math:`n_\mathrm{min}` below which the frames' own error is not believed.
+        warming
+            Derivative of the potential in the temperature, as of a pytree; None if it does not depend on it.
         """
         log_weights = self.log_weights(potential, temperature)
         size = self.mbar.effective_sample_size(log_weights)
@@ -243,6 +262,7 @@ class References(eqx.Module):
             self.scatter * (smallest_sample / size**1.5),
             size,
             potential,
+            warming,
             jnp.asarray(temperature, float),
             self.density,
             self.num_particles,

@@ -15,18 +15,19 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.covariance import Covariance
 from bayesff.ensembles import Estimate, PairAverages, PairEnsemble, PairFluid, References, Simulation
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables.base import Observable
-from bayesff.potentials import Truncation
+from bayesff.potentials import FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
 
 
 class Liquid(eqx.Module):
-    """A liquid as it is simulated: how its potential is truncated, its box, and the reference simulations that there are.
+    r"""A liquid as it is simulated: how its potential is truncated, its box, and the reference simulations that there are.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ class Liquid(eqx.Module):
         Spacing [angstrom] of the nodes that pairs are counted at.
     num_replicas, num_frames, stride
         Boxes side by side in a reference simulation, frames of each, and steps between two frames.
+    quantum_order
+        0 for classical particles, 1 with the correction of `FeynmanHibbs`, which is first order in :math:`\hbar^2`.
     smallest_sample
         Effective frames below which an average is refused.
     references
@@ -50,7 +53,7 @@ class Liquid(eqx.Module):
     Raises
     ------
     ParameterError
-        If two sets of references have one density.
+        If two sets of references have one density, or ``quantum_order`` is another one.
     """
 
     treatment: Callable[[PairPotential], Truncation] = eqx.field(static=True)
@@ -61,10 +64,13 @@ class Liquid(eqx.Module):
     num_replicas: int = eqx.field(static=True, default=4)
     num_frames: int = eqx.field(static=True, default=500)
     stride: int = eqx.field(static=True, default=25)
+    quantum_order: int = eqx.field(static=True, default=0)
     smallest_sample: float = eqx.field(static=True, default=100.0)
     references: tuple[References, ...] = ()
 
     def __check_init__(self) -> None:
+        if self.quantum_order not in (0, 1):
+            raise ParameterError(f"Liquid: quantum_order must be 0 or 1, found {self.quantum_order!r}")
         densities = [one.density for one in self.references]
         if len(set(densities)) < len(densities):
             raise ParameterError(
@@ -80,7 +86,7 @@ class Liquid(eqx.Module):
         StateError
             If the box is too small for the cutoff.
         """
-        fluid = PairFluid(self.treatment(potential), temperature, density, self.molar_mass, self.num_particles)
+        fluid = PairFluid(self._effective(potential, temperature), temperature, density, self.molar_mass, self.num_particles)
         grid = fluid.grid(self.closest, self.spacing)
         return Simulation(fluid, grid, seed, self.num_replicas, self.num_frames, self.stride)
 
@@ -100,14 +106,8 @@ class Liquid(eqx.Module):
         InsufficientSamplesError
             If fewer frames are effective than ``smallest_sample``; not while JAX traces.
         """
-        near = [one for one in self.references if abs(one.density - density) <= 1e-6 * density]
-        if not near:
-            others = ", ".join(f"{one.density:g}" for one in self.references) or "none at all"
-            raise StateError(
-                f"Liquid: there must be reference simulations at the density {density:g} 1/angstrom^3, found {others}: place "
-                "some there, or give them by with_ensembles"
-            )
-        found = near[0].averages(self.treatment(potential), temperature, self.smallest_sample)
+        effective, warming = eqx.filter_jvp(lambda at: self._effective(potential, at), (temperature,), (jnp.ones(()),))
+        found = self._references(density).averages(effective, temperature, self.smallest_sample, warming)
         if not traced(found.effective_sample_size) and found.effective_sample_size < self.smallest_sample:
             raise InsufficientSamplesError(
                 f"Liquid: at least {self.smallest_sample:g} effective frames are needed at {float(temperature):g} K and "
@@ -115,6 +115,31 @@ class Liquid(eqx.Module):
                 "with a potential nearer to this one"
             )
         return found
+
+    def sample_size(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Float[Array, ""]:
+        """Return the effective sample size at a temperature [K] and a density [1/angstrom^3], however small.
+
+        Raises
+        ------
+        StateError
+            If there are no references for the density.
+        """
+        near = self._references(density)
+        return near.mbar.effective_sample_size(near.log_weights(self._effective(potential, temperature), temperature))
+
+    def _effective(self, potential: PairPotential, temperature: Float[ArrayLike, ""]) -> Truncation:
+        """Return the potential that classical particles in the box have."""
+        return self.treatment(FeynmanHibbs(potential, self.molar_mass, temperature) if self.quantum_order else potential)
+
+    def _references(self, density: float) -> References:
+        near = [one for one in self.references if abs(one.density - density) <= 1e-6 * density]
+        if not near:
+            others = ", ".join(f"{one.density:g}" for one in self.references) or "none at all"
+            raise StateError(
+                f"Liquid: there must be reference simulations at the density {density:g} 1/angstrom^3, found {others}: place "
+                "some there, or give them by with_ensembles"
+            )
+        return near[0]
 
     def over(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
@@ -159,6 +184,8 @@ class InternalEnergy(LiquidObservable):
     r"""The configurational internal energy of a liquid [kJ/mol], relative to the ideal gas at its temperature.
 
     .. math:: U = \frac{N_A}{N}\Big\langle \sum_{i<j} u(r_{ij}) \Big\rangle + U_\mathrm{tail}
+
+    With a quantum correction it includes what that adds to the kinetic energy.
 
     Parameters
     ----------

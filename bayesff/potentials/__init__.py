@@ -5,6 +5,7 @@ from bayesff.potentials.base import PairPotential, Potential, parameter
 from bayesff.potentials.combining import geometric, lorentz_berthelot
 from bayesff.potentials.composition import ScaledPotential, SumPotential
 from bayesff.potentials.exponential import Buckingham, Morse
+from bayesff.potentials.feynman_hibbs import FeynmanHibbs
 from bayesff.potentials.lennard_jones import LennardJones
 from bayesff.potentials.mie import Mie
 from bayesff.potentials.square_well import HardSphere, SquareWell
@@ -14,6 +15,7 @@ from bayesff.potentials.truncation import ForceShiftedCut, PlainCut, ShiftedCut,
 __all__ = [
     "AxilrodTeller",
     "Buckingham",
+    "FeynmanHibbs",
     "ForceShiftedCut",
     "HardSphere",
     "LennardJones",

@@ -18,7 +18,9 @@ NUM_DATA = {
     "argon_dimer_well_depth": 1,
     "argon_dimer_well_distance": 1,
     "argon_enthalpy_of_vaporization": 13,
+    "argon_liquid_internal_energy": 14,
     "argon_liquid_pair_distribution": 400,
+    "argon_liquid_pressure": 14,
     "argon_liquid_structure_factor": 400,
     "argon_saturated_liquid_density": 13,
     "argon_saturated_vapour_density": 13,
@@ -81,6 +83,18 @@ def test_liquid_structure_peaks():
         assert data.values[peak] == pytest.approx(height, abs=5e-4)
         assert data.state[column][peak] == pytest.approx(place, abs=2e-3)
         assert set(data.state["density"].tolist()) == {0.02125}
+
+
+@pytest.mark.parametrize("temperature", [85.0, 90.0, 95.0])
+def test_energies_of_the_liquid_are_those_of_vaporisation(temperature):
+    """Less the work of the vapour, the heat of vaporisation leaves the small residual energy of the vapour."""
+    pressure = value("argon_vapour_pressure", temperature=temperature)
+    vapour, condensed = (value(f"argon_saturated_{phase}_density", temperature=temperature) for phase in ("vapour", "liquid"))
+    heat = value("argon_enthalpy_of_vaporization", temperature=temperature)
+    liquid = load("argon_liquid_internal_energy").where(line="saturated")
+    energy = liquid.values[liquid.state["temperature"] == temperature][0]
+    work = pressure * 0.602214076e-3 * (1 / vapour - 1 / condensed)  # MPa cm^3/mol in kJ/mol
+    assert -0.15 < energy + heat - work < -0.02
 
 
 def test_exact_tables():

@@ -1,5 +1,6 @@
 """Observables of a liquid, on reference simulations of argon-like spheres at 110 K."""
 
+import dataclasses
 import functools
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 import bayesff.potentials as bp
 from bayesff.ensembles import pair_distances
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
-from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure
+from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure, SecondVirial
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
 DENSITY, TEMPERATURE = 0.0190, 110.0
@@ -119,6 +120,40 @@ def test_derivatives_in_the_parameters(liquid):
         move = step * jnp.eye(2)[index]
         numeric = (predicted(place + move) - predicted(place - move)) / (2 * step)
         np.testing.assert_allclose(forward[:, index], numeric, rtol=0.03, atol=0.03)
+
+
+def test_quantum_corrections_are_those_of_the_gas():
+    """The classical second virial of the effective potential is Wigner and Kirkwood's, to the second order that it leaves out."""
+    for temperature, apart in ((85.0, 0.03), (300.0, 5e-4)):
+        state = {"temperature": jnp.array([temperature])}
+        effective = bp.FeynmanHibbs(argon(), 39.948, temperature)
+        found, classical = (float(SecondVirial().predict(one, state).mean[0]) for one in (effective, argon()))
+        first = float(SecondVirial(quantum_order=1, molar_mass=39.948).predict(argon(), state).mean[0])
+        assert found == pytest.approx(first, abs=apart)
+        assert abs(found - classical) > 50 * apart
+
+
+def test_quantum_corrections_of_a_liquid(liquid):
+    """First-order perturbation theory: F1 is the mean of the correction, and U1 = F1 - T dF1/dT, kinetic part included."""
+    quantum = dataclasses.replace(liquid, quantum_order=1)
+    r = np.linspace(2.45, 7.9999, 1200)
+
+    def free_energy(temperature):
+        state = curve(r) | {"temperature": jnp.full(len(r), temperature)}
+        g = np.asarray(PairDistribution(liquid).predict(argon(), state).mean)
+        effective = bp.FeynmanHibbs(argon(), 39.948, temperature)
+        change = jax.vmap(lambda x: effective.pair_energy(x) - argon().pair_energy(x))(jnp.asarray(r))
+        return 2 * np.pi * DENSITY * np.trapezoid(r**2 * g * np.asarray(change), r)
+
+    slope = (free_energy(TEMPERATURE + 2) - free_energy(TEMPERATURE - 2)) / 4
+    expected = free_energy(TEMPERATURE) - TEMPERATURE * slope
+    assert 0.02 < expected < 0.1
+    energies = [float(InternalEnergy(one).predict(argon(), STATE).mean[0]) for one in (liquid, quantum)]
+    assert energies[1] - energies[0] == pytest.approx(expected, rel=0.15)
+    raised = [float(Pressure(one).predict(argon(), STATE).mean[0]) for one in (liquid, quantum)]
+    assert 1.0 < raised[1] - raised[0] < 6.0
+    with pytest.raises(ParameterError, match="quantum_order must be 0 or 1, found 2"):
+        dataclasses.replace(liquid, quantum_order=2)
 
 
 def test_far_from_the_references_an_average_is_refused_and_its_error_grows(liquid):
