@@ -81,12 +81,14 @@ class Liquid(eqx.Module):
     def simulation(self, potential: PairPotential, temperature: float, density: float, seed: int) -> Simulation:
         """Return a reference simulation with a potential at a temperature [K] and a density [1/angstrom^3].
 
+        Its particles are classical: the weights carry it to a quantum correction too, whose derivatives cost more than the rest.
+
         Raises
         ------
         StateError
             If the box is too small for the cutoff.
         """
-        fluid = PairFluid(self._effective(potential, temperature), temperature, density, self.molar_mass, self.num_particles)
+        fluid = PairFluid(self.treatment(potential), temperature, density, self.molar_mass, self.num_particles)
         grid = fluid.grid(self.closest, self.spacing)
         return Simulation(fluid, grid, seed, self.num_replicas, self.num_frames, self.stride)
 
