@@ -173,7 +173,7 @@ def _cubic(x: np.ndarray) -> np.ndarray:
 
 def minimum_image(apart: Float[Array, "..."], length: Float[ArrayLike, ""]) -> Float[Array, "..."]:
     """Return components of the shortest of the vectors between two particles and their images in a cubic box [angstrom]."""
-    return apart - length * jnp.round(apart / length)
+    return apart - length * jnp.round(apart * (1 / length))
 
 
 def pair_distances(positions: Float[Array, "particle 3"], length: Float[ArrayLike, ""]) -> Float[Array, " pair"]:
