@@ -145,8 +145,24 @@ def _changed(study: Study, changes: Mapping[str, int]) -> Study:
 def _calibrate(study: Study, seed: int, report: Report, label: str) -> "DataTree":
     import jax
 
+    from bayesff.calibration.reach import liquids_of
+
     key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(label.encode()))
-    return study.sampler.run(study.problems[label], key, progress=partial(report, label))
+    problem, told = study.problems[label], partial(report, label)
+    if not liquids_of(problem):
+        return study.sampler.run(problem, key, progress=told)
+    from bayesff.ensembles import EnsembleStore
+
+    placed = study.placement.place(problem, EnsembleStore(ensembles_folder()), zlib.crc32(f"{seed} {label}".encode()), told)
+    tree = study.sampler.run(placed.problem, key, progress=told)
+    tree["ensembles"].attrs |= placed.facts
+    return tree
+
+
+def ensembles_folder() -> Path:
+    """Return the folder of finished reference simulations: that of ``BAYESFF_ENSEMBLES``, or one in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("BAYESFF_ENSEMBLES") or cache / "bayesff" / "ensembles")
 
 
 _worker: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from bayesff.errors import BayesffError, StudyError
 if TYPE_CHECKING:
     from bayesff.assessment import Transfer
     from bayesff.calibration import CalibrationProblem
+    from bayesff.inference import Placement
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Study:
         How the posteriors are sampled; ``bayesff run`` may change numbers of draws and chains.
     transfer
         What a transfer assessment is asked: tolerances, and the prior of the spread between environments.
+    placement
+        How the reference simulations of liquids are placed.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Study:
     problems: Mapping[str, "CalibrationProblem"]
     sampler: Any = field(default_factory=lambda: _default_sampler())
     transfer: "Transfer" = field(default_factory=lambda: _default_transfer())
+    placement: "Placement" = field(default_factory=lambda: _default_placement())
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w-]*", self.name):
@@ -68,6 +72,12 @@ def _default_transfer() -> "Transfer":
     from bayesff.assessment import Transfer
 
     return Transfer()
+
+
+def _default_placement() -> "Placement":
+    from bayesff.inference import Placement
+
+    return Placement()
 
 
 def studies_folder() -> Path:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from bayesff.datasets import DataSet
     from bayesff.reporting import Run
 
-_STAGES = {"mode": "finding the mode", "report": "writing the report", "transferability": "assessing transferability"}
+_STAGES = {
+    "references": "simulating references",
+    "mode": "finding the mode",
+    "report": "writing the report",
+    "transferability": "assessing transferability",
+}
 _SILENCE = 300.0  # seconds
 _MISSING = "–"
 _LINES = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")

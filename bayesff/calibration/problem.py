@@ -15,6 +15,7 @@ from bayesff.calibration.error_models import GroupBias, Points
 from bayesff.calibration.likelihood import Likelihood
 from bayesff.calibration.pooling import CompletePooling, PartialPooling, Pooling
 from bayesff.calibration.priors import Prior
+from bayesff.calibration.reach import liquid_states, log_reach
 from bayesff.calibration.terms import Term
 from bayesff.covariance import Covariance
 from bayesff.errors import ParameterError, StudyError
@@ -46,7 +47,7 @@ class CalibrationProblem:
 
     The model samples the parameters (sites with the priors' names; see `bayesff.calibration.pooling` for the sites that pooling
     adds), the scales of the error models, and the data of every term (site ``<term>``, plate ``<term>_datum``). It can be given
-    to any ``numpyro.infer`` algorithm.
+    to any ``numpyro.infer`` algorithm. With data of a liquid it has the factor ``reach``, see `bayesff.calibration.reach`.
 
     Parameters
     ----------
@@ -211,6 +212,8 @@ class CalibrationProblem:
         if observed is None:
             observed = {name: term.values for name, term in self.terms.items()}
         latents = self.sample()
+        if liquid_states(self):
+            numpyro.factor("reach", log_reach(self, latents.parameters))
         for name, term in self.terms.items():
             likelihood, values = self.likelihood(latents, term), observed.get(name)
             if likelihood.independent:

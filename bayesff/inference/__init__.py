@@ -5,6 +5,7 @@ from bayesff.inference.diagnostics import diagnose
 from bayesff.inference.laplace import Laplace
 from bayesff.inference.mode import Mode, find_mode, find_modes
 from bayesff.inference.nuts import NUTS
+from bayesff.inference.placement import Placed, Placement
 from bayesff.inference.posterior import Sample, assemble
 from bayesff.inference.smc import SMC
 from bayesff.inference.svi import SVI
@@ -17,6 +18,8 @@ __all__ = [
     "Coordinates",
     "Laplace",
     "Mode",
+    "Placed",
+    "Placement",
     "Sample",
     "Target",
     "assemble",

@@ -3,8 +3,8 @@ r"""Reference simulations placed along a posterior, before it is sampled.
 Averages of a liquid are carried to a potential from reference simulations (see `bayesff.ensembles`), and are worth what the
 references' overlap with it is worth. So the references must follow the posterior, which is not known before they are there:
 
-1. simulate at the prior's median, find the mode of the posterior that follows, simulate there, until the mode stays where
-   references are;
+1. simulate at the prior's median, find the mode of the posterior that follows, simulate there, until it stays where references
+   are (a posterior is confined to their neighbourhood, see `bayesff.calibration.reach`);
 2. draw from the Laplace approximation at the mode, and where the effective sample size over the draws is lowest (its 5th
    percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid.
 
@@ -12,43 +12,26 @@ A budget bounds the simulations, and `Placed.shortfall` says when it has run out
 digits: the same simulation is then found again in the store after a run on another machine.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from bayesff.calibration import CalibrationProblem, Latents, Term
+from bayesff.calibration import CalibrationProblem
+from bayesff.calibration.reach import LiquidState, liquid_states, liquids_of, pair_potential, sample_sizes, with_liquids
 from bayesff.ensembles import EnsembleStore, PairEnsemble, Simulation
 from bayesff.errors import ParameterError
 from bayesff.inference.mode import find_mode
 from bayesff.inference.target import Target, silent
-from bayesff.observables.liquid import Liquid, LiquidObservable
-from bayesff.potentials import PairPotential
+
+_NUM_PRIOR = 200
+"""Prior draws whose median is the start."""
 
 Progress = Callable[[str, int, int], None]
-
-
-class LiquidState(NamedTuple):
-    """A state of a liquid that data are predicted at.
-
-    Parameters
-    ----------
-    liquid
-        Which liquid of the problem.
-    environment
-        Index of the environment whose parameters it takes.
-    temperature, density
-        Temperature [K] and number density [1/angstrom^3].
-    """
-
-    liquid: int
-    environment: int
-    temperature: float
-    density: float
 
 
 @dataclass(frozen=True)
@@ -74,6 +57,12 @@ class Placed:
     states: tuple[LiquidState, ...]
     sample_sizes: Float[np.ndarray, " state"]
     shortfall: str
+
+    @property
+    def facts(self) -> dict[str, str | int]:
+        """What a posterior file says of its references: descriptions of the simulations as JSON, and the shortfall."""
+        described = json.dumps([simulation.description for simulation in self.simulations])
+        return {"simulations": described, "num_simulations": len(self.simulations), "shortfall": self.shortfall}
 
 
 @dataclass(frozen=True)
@@ -123,8 +112,7 @@ class Placement:
         NumericalError
             If a simulation has left the rails.
         """
-        work = _Work(self, problem, store, seed, progress)
-        return work.run()
+        return _Work(self, problem, store, seed, progress).run()
 
 
 @dataclass
@@ -141,128 +129,68 @@ class _Work:
 
     def __post_init__(self) -> None:
         self.liquids = liquids_of(self.original)
-        self.states = liquid_states(self.original, self.liquids)
+        self.states = [state for state in liquid_states(self.original) if not self.liquids[state.liquid].references]
 
     def run(self) -> Placed:
+        if not self.states:
+            return Placed(self.original, (), (), np.zeros(0), "")
         key = jax.random.key(self.seed)
         start = Target(self.original)
-        where = jnp.median(start.sample_prior(key, 200), axis=0)
-        self._simulate(start, where, self.states)
+        self._simulate(start, jnp.median(start.sample_prior(key, _NUM_PRIOR), axis=0), self.states)
         while True:
             problem = self._problem()
             target = Target(problem)
-            mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)))
-            at_mode = sample_sizes(target, self.states, mode.location[None])[:, 0]
-            missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
-            if missing:
-                where, lowest = mode.location, at_mode
-            else:
-                noise = jax.random.normal(jax.random.fold_in(key, 1), (self.placement.num_draws, target.size))
-                draws = jax.vmap(mode.unwhiten)(noise)
-                sizes = sample_sizes(target, self.states, draws)
-                lowest = np.quantile(sizes, 0.05, axis=1)
-                worst = int(np.argmin(lowest))
-                if lowest[worst] >= self.placement.required:
-                    return self._placed(problem, lowest, "")
-                missing = [self.states[worst]]
-                where = draws[int(np.argsort(sizes[worst])[len(draws) // 20])]
+            where, lowest, missing = self._next(target, key)
+            short = ""
             if len(self.simulations) + len(missing) > self.placement.max_simulations:
                 worst = self.states[int(np.argmin(lowest))]
-                said = (
+                short = (
                     f"the budget of {self.placement.max_simulations} reference simulations was used up: at "
                     f"{worst.temperature:g} K and {worst.density:g} 1/angstrom^3 {float(lowest.min()):.0f} effective frames were "
                     f"left where {self.placement.required:g} are required"
                 )
-                return self._placed(problem, lowest, said)
+            if short or not missing:
+                return Placed(problem, tuple(self.simulations), tuple(self.states), lowest, short)
             self._simulate(target, where, missing)
 
-    def _placed(self, problem: CalibrationProblem, sizes: np.ndarray, shortfall: str) -> Placed:
-        return Placed(problem, tuple(self.simulations), tuple(self.states), sizes, shortfall)
+    def _next(self, target: Target, key: PRNGKeyArray) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState]]:
+        """Return where to simulate next, how small the sample sizes are, and the states that are missing a reference there."""
+        mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)))
+        at_mode = self._sizes(target, mode.location[None])[:, 0]
+        missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
+        if missing:
+            return mode.location, at_mode, missing
+        noise = jax.random.normal(jax.random.fold_in(key, 1), (self.placement.num_draws, target.size))
+        draws = jax.vmap(mode.unwhiten)(noise)
+        sizes = self._sizes(target, draws)
+        lowest = np.quantile(sizes, 0.05, axis=1)
+        worst = int(np.argmin(lowest))
+        missing = [self.states[worst]] if lowest[worst] < self.placement.required else []
+        return draws[int(np.argsort(sizes[worst])[len(draws) // 20])], lowest, missing
+
+    def _sizes(self, target: Target, draws: Float[Array, "draw dim"]) -> Float[np.ndarray, "state draw"]:
+        at_draws = target.at_draws(lambda latents, *_: sample_sizes(target.problem, self.states, latents.parameters))
+        return np.asarray(at_draws(draws, None)).T
 
     def _problem(self) -> CalibrationProblem:
         grown = [
             liquid.with_ensembles(self.ensembles[index]) if index in self.ensembles else liquid
             for index, liquid in enumerate(self.liquids)
         ]
-        return with_liquids(self.original, self.liquids, grown)
+        return with_liquids(self.original, grown)
 
     def _simulate(self, target: Target, where: Float[Array, " dim"], states: Sequence[LiquidState]) -> None:
         """Simulate some states with the parameters that a point of the unconstrained space has in their environments."""
         parameters = target.latents(where).parameters
         for state in states:
             liquid = self.liquids[state.liquid]
-            if liquid.references:
-                continue
             here = {name: _rounded(value) for name, value in self.original.parameters_in(parameters, state.environment).items()}
             seed = (self.seed * 1009 + len(self.simulations)) % 2**31
-            simulation = liquid.simulation(_pair_potential(self.original, here), state.temperature, state.density, seed)
+            simulation = liquid.simulation(pair_potential(self.original, here), state.temperature, state.density, seed)
             self.progress("references", len(self.simulations), self.placement.max_simulations)
             self.ensembles.setdefault(state.liquid, []).append(self.store.get(simulation))
             self.simulations.append(simulation)
         self.progress("references", len(self.simulations), self.placement.max_simulations)
-
-
-def liquids_of(problem: CalibrationProblem) -> list[Liquid]:
-    """Return the liquids that the terms of a problem observe, each once."""
-    found: dict[int, Liquid] = {}
-    for term in problem.terms.values():
-        if isinstance(term.observable, LiquidObservable):
-            found.setdefault(id(term.observable.liquid), term.observable.liquid)
-    return list(found.values())
-
-
-def liquid_states(problem: CalibrationProblem, liquids: Sequence[Liquid]) -> list[LiquidState]:
-    """Return the states at which data of the liquids are predicted, each once."""
-    found: dict[LiquidState, None] = {}
-    for name, term in problem.terms.items():
-        if not isinstance(term.observable, LiquidObservable):
-            continue
-        index = next(index for index, liquid in enumerate(liquids) if liquid is term.observable.liquid)
-        points = problem.points[name]
-        rows = zip(points.environment, points.state["temperature"], points.state["density"], strict=True)
-        found |= dict.fromkeys(LiquidState(index, int(e), float(t), float(d)) for e, t, d in rows)
-    return list(found)
-
-
-def with_liquids(problem: CalibrationProblem, old: Sequence[Liquid], new: Sequence[Liquid]) -> CalibrationProblem:
-    """Return a problem in which each of some liquids is replaced by another one."""
-
-    def changed(term: Term) -> Term:
-        if not isinstance(term.observable, LiquidObservable):
-            return term
-        liquid = next((after for before, after in zip(old, new, strict=True) if before is term.observable.liquid), None)
-        if liquid is None:
-            return term
-        return Term(term.parts, replace(term.observable, liquid=liquid), term.noise, term.effects, term.name)
-
-    terms = [changed(term) for term in problem.terms.values()]
-    return CalibrationProblem(problem.potential, problem.priors, terms, problem.pooling)
-
-
-def sample_sizes(
-    target: Target, states: Sequence[LiquidState], draws: Float[Array, "draw dim"]
-) -> Float[np.ndarray, "state draw"]:
-    """Return the effective sample size at every state for draws in unconstrained coordinates."""
-    liquids = liquids_of(target.problem)
-
-    def sizes(latents: Latents, _: Mapping[str, Array], __: None) -> Array:
-        found = []
-        for state in states:
-            potential = _pair_potential(target.problem, target.problem.parameters_in(latents.parameters, state.environment))
-            found.append(liquids[state.liquid].sample_size(potential, jnp.asarray(state.temperature), state.density))
-        return jnp.stack(found)
-
-    return np.asarray(target.at_draws(sizes)(draws, None)).T
-
-
-def _pair_potential(problem: CalibrationProblem, parameters: Mapping[str, Any]) -> PairPotential:
-    potential = problem.potential(**parameters)
-    if not isinstance(potential, PairPotential):
-        raise ParameterError(
-            f"Placement: a liquid is simulated with a pair potential, found {type(potential).__name__}: leave its terms out, or "
-            "calibrate a pair potential"
-        )
-    return potential
 
 
 def _rounded(value: Float[Array, ""]) -> float:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
+from bayesff.calibration.reach import liquid_states, sample_sizes, shortfalls
 from bayesff.inference.diagnostics import diagnose
 from bayesff.inference.target import Observed, Target, silent
 
@@ -118,12 +119,38 @@ class Assembly:
         )
         if sample.information is not None:
             tree["fisher_information"] = _information(target, sample.information)
-        return _described(tree, target, sample.attributes)
+        attributes = dict(sample.attributes)
+        if "ensembles" in found:
+            sizes = found["ensembles"]["effective_sample_size"][: len(flat)]
+            tree["ensembles"] = _ensembles(target, sizes.reshape(*shape, -1))
+            missing = shortfalls(problem, liquid_states(problem), sizes)
+            if missing:
+                before = (
+                    [str(attributes.get("reason", "the method did not converge"))]
+                    if not attributes.get("converged", True)
+                    else []
+                )
+                attributes |= {"converged": 0, "reason": "; ".join([*before, *missing])}
+        return _described(tree, target, attributes)
 
 
 def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
     """Return the posterior tree of one sample, see `Assembly`."""
     return Assembly(target).tree(sample, key, progress)
+
+
+def _ensembles(target: Target, sizes: Float[np.ndarray, "chain draw state"]) -> xarray.Dataset:
+    """Return how many frames of the reference simulations are effective at every draw, at each state of a liquid."""
+    states, labels = liquid_states(target.problem), target.problem.environments
+    dims = ("chain", "draw", "liquid_state")
+    return xarray.Dataset(
+        {"effective_sample_size": (dims, sizes)},
+        {
+            "environment": ("liquid_state", [labels[state.environment] for state in states]),
+            "temperature": ("liquid_state", [state.temperature for state in states], {"units": "K"}),
+            "density": ("liquid_state", [state.density for state in states], {"units": "1/angstrom^3"}),
+        },
+    )
 
 
 def _information(target: Target, found: Float[np.ndarray, "point parameter parameter"]) -> xarray.Dataset:
@@ -190,7 +217,9 @@ def _at_draw(
         rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
         curves[f"{name}_mean"] = mean
         curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
-    return {
+    states = liquid_states(problem)
+    sizes = {"ensembles": {"effective_sample_size": sample_sizes(problem, states, latents.parameters)}} if states else {}
+    return sizes | {
         "posterior": posterior,
         "posterior_predictive": predictive,
         "log_likelihood": log_likelihood,

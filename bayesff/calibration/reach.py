@@ -1,0 +1,131 @@
+r"""How far the reference simulations of a problem's liquids reach.
+
+Averages of a liquid are known where many frames of its reference simulations are effective (see `bayesff.observables.Liquid`). A
+posterior of few data could hide where nothing is known, because errors are large there; so it is confined to where references
+are, by the factor :math:`\exp(-\tfrac12 (n_\mathrm{min}/n)^2)` in the likelihood for each state with the effective sample size
+:math:`n`. It is 0.995 at ten times the smallest sample, 0.6 at the smallest sample, and nothing at a tenth of it. A posterior
+that references cover does not feel it; one that does has draws with few effective frames, and counts as unconverged
+(`shortfalls`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bayesff.calibration.terms import Term
+from bayesff.errors import ParameterError
+from bayesff.observables.liquid import Liquid, LiquidObservable
+from bayesff.potentials import PairPotential
+
+if TYPE_CHECKING:
+    from bayesff.calibration.problem import CalibrationProblem
+
+
+class LiquidState(NamedTuple):
+    """A state of a liquid that data are predicted at.
+
+    Parameters
+    ----------
+    liquid
+        Which liquid of the problem, see `liquids_of`.
+    environment
+        Index of the environment whose parameters it takes.
+    temperature, density
+        Temperature [K] and number density [1/angstrom^3].
+    """
+
+    liquid: int
+    environment: int
+    temperature: float
+    density: float
+
+
+def liquids_of(problem: "CalibrationProblem") -> list[Liquid]:
+    """Return the liquids that the terms of a problem observe, each once."""
+    found: dict[int, Liquid] = {}
+    for term in problem.terms.values():
+        if isinstance(term.observable, LiquidObservable):
+            found.setdefault(id(term.observable.liquid), term.observable.liquid)
+    return list(found.values())
+
+
+def liquid_states(problem: "CalibrationProblem") -> list[LiquidState]:
+    """Return the states at which data of the liquids are predicted, each once."""
+    found: dict[LiquidState, None] = {}
+    places = {id(liquid): index for index, liquid in enumerate(liquids_of(problem))}
+    for name, term in problem.terms.items():
+        if isinstance(term.observable, LiquidObservable):
+            index, points = places[id(term.observable.liquid)], problem.points[name]
+            rows = zip(points.environment, points.state["temperature"], points.state["density"], strict=True)
+            found |= dict.fromkeys(LiquidState(index, int(e), float(t), float(d)) for e, t, d in rows)
+    return list(found)
+
+
+def with_liquids(problem: "CalibrationProblem", new: Sequence[Liquid]) -> "CalibrationProblem":
+    """Return a problem whose liquids, in the order of `liquids_of`, are replaced by others."""
+    grown = dict(zip((id(liquid) for liquid in liquids_of(problem)), new, strict=True))
+
+    def changed(term: Term) -> Term:
+        if not isinstance(term.observable, LiquidObservable):
+            return term
+        observable = replace(term.observable, liquid=grown[id(term.observable.liquid)])
+        return Term(term.parts, observable, term.noise, term.effects, term.name)
+
+    terms = [changed(term) for term in problem.terms.values()]
+    return type(problem)(problem.potential, problem.priors, terms, problem.pooling)
+
+
+def sample_sizes(
+    problem: "CalibrationProblem", states: Sequence[LiquidState], parameters: Mapping[str, Any]
+) -> Float[Array, " state"]:
+    """Return the effective sample size at every state, at one set of parameters (those of all environments)."""
+    liquids = liquids_of(problem)
+    found = []
+    for state in states:
+        potential = pair_potential(problem, problem.parameters_in(parameters, state.environment))
+        found.append(liquids[state.liquid].sample_size(potential, jnp.asarray(state.temperature), state.density))
+    return jnp.stack(found)
+
+
+def log_reach(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> Float[Array, ""]:
+    """Return the logarithm of the factor that confines a posterior to where references are; zero without a liquid."""
+    states = liquid_states(problem)
+    if not states:
+        return jnp.zeros(())
+    liquids = liquids_of(problem)
+    least = jnp.array([liquids[state.liquid].smallest_sample for state in states])
+    return -0.5 * jnp.sum((least / sample_sizes(problem, states, parameters)) ** 2)
+
+
+def pair_potential(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> PairPotential:
+    """Return the potential of a problem with a liquid.
+
+    Raises
+    ------
+    ParameterError
+        If it is no pair potential.
+    """
+    potential = problem.potential(**parameters)
+    if not isinstance(potential, PairPotential):
+        raise ParameterError(
+            f"Liquid: particles are simulated with a pair potential, found {type(potential).__name__}: calibrate a pair "
+            "potential, or leave the terms of the liquid out"
+        )
+    return potential
+
+
+def shortfalls(problem: "CalibrationProblem", states: Sequence[LiquidState], sizes: Float[np.ndarray, "draw state"]) -> list[str]:
+    """Return in words at which states the 5th percentile over draws is below what the liquid asks for."""
+    liquids, found = liquids_of(problem), []
+    for state, size in zip(states, np.quantile(sizes, 0.05, axis=0), strict=True):
+        least = liquids[state.liquid].smallest_sample
+        if size < least:
+            found.append(
+                f"a twentieth of the draws have fewer than {size:.0f} effective frames of the reference simulations at "
+                f"{state.temperature:g} K and {state.density:g} 1/angstrom^3 (at least {least:g} are needed)"
+            )
+    return found
