@@ -46,6 +46,10 @@ class MBAR(eqx.Module):
         Reduced free energies of the references, the first of them zero.
     counts
         What a frame counts: the inverse of its reference's statistical inefficiency.
+    log_mixture
+        Logarithm of the unnormalised density of the mixture at every frame.
+    membership
+        Probability that a frame is one of each reference, had it been drawn from the mixture.
     num_frames
         Number of frames of each reference, in their order.
     """
@@ -53,6 +57,8 @@ class MBAR(eqx.Module):
     reduced_energies: Float[Array, "reference frame"]
     free_energies: Float[Array, " reference"]
     counts: Float[Array, " frame"]
+    log_mixture: Float[Array, " frame"]
+    membership: Float[Array, "reference frame"]
     num_frames: tuple[int, ...] = eqx.field(static=True)
 
     @classmethod
@@ -85,8 +91,11 @@ class MBAR(eqx.Module):
         _check(energies, num_frames, inefficiencies)
         origin = np.repeat(np.arange(len(num_frames)), num_frames)
         counts = jnp.asarray(1 / inefficiencies[origin])
-        found, left = _solve(energies, counts, jnp.asarray(num_frames / inefficiencies))
-        solved = cls(energies, found, counts, tuple(num_frames))
+        totals = jnp.asarray(num_frames / inefficiencies)
+        found, left = _solve(energies, counts, totals)
+        shares = (jnp.log(totals) + found)[:, None] - energies
+        log_mixture = logsumexp(shares, axis=0)
+        solved = cls(energies, found, counts, log_mixture, jnp.exp(shares - log_mixture), tuple(num_frames))
         apart = bool(jnp.all(jnp.isfinite(found))) and _mixing(np.asarray(solved.overlap)) < 1e-8
         if apart or not float(left) < 1e-8:
             found_out = "none between some of them" if apart else f"an equation that is off by {float(left):.1g} of the frames"
@@ -95,22 +104,6 @@ class MBAR(eqx.Module):
                 f"{found_out}: add a reference between those that are furthest apart"
             )
         return solved
-
-    @property
-    def _totals(self) -> Float[Array, " reference"]:
-        """What the frames of each reference count together."""
-        first = np.cumsum([0, *self.num_frames[:-1]])
-        return jnp.asarray(self.num_frames) * self.counts[first]
-
-    @property
-    def log_mixture(self) -> Float[Array, " frame"]:
-        """Logarithm of the unnormalised density of the mixture at every frame."""
-        return logsumexp((jnp.log(self._totals) + self.free_energies)[:, None] - self.reduced_energies, axis=0)
-
-    @property
-    def membership(self) -> Float[Array, "reference frame"]:
-        """Probability that a frame is one of each reference, had it been drawn from the mixture."""
-        return jnp.exp((jnp.log(self._totals) + self.free_energies)[:, None] - self.reduced_energies - self.log_mixture)
 
     @property
     def overlap(self) -> Float[Array, "reference reference"]:
@@ -160,14 +153,15 @@ class MBAR(eqx.Module):
             The averages, and a factor ``F`` of their covariance :math:`F F^T`, one column a block.
         """
         weights = jnp.exp(log_weights).astype(values.dtype)
-        mean = weights @ values
+        sums = self._block_sums(weights, values, num_blocks)
+        mean = jnp.sum(sums, axis=(0, 1))
         membership = self.membership.astype(values.dtype)
         weighed_membership = membership * weights
         pull = weighed_membership @ values - jnp.sum(weighed_membership, axis=1)[:, None] * mean
         weighed = self.membership * self.counts
         hessian = jnp.diag(jnp.sum(weighed, axis=1)) - weighed @ self.membership.T
         through = jnp.linalg.solve(_fixed(hessian), pull.at[0].set(0.0))
-        sums = self._block_sums(weights, values, num_blocks) - self._block_sums(weights, None, num_blocks) * mean
+        sums = sums - self._block_sums(weights, None, num_blocks) * mean
         sums = sums + self._block_sums(jnp.ones_like(weights), weighed.T, num_blocks) @ through
         centred = (sums - sums.mean(axis=1, keepdims=True)) * np.sqrt(num_blocks / (num_blocks - 1))
         return mean, centred.reshape(-1, values.shape[1]).T
