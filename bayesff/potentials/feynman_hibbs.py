@@ -18,8 +18,8 @@ class FeynmanHibbs(PairPotential):
     .. math:: u_\mathrm{FH}(r) = u(r) + \frac{\hbar^2\beta}{12\,m}\Big(u''(r) + \frac{2\,u'(r)}{r}\Big)
 
     The classical partition function of :math:`u_\mathrm{FH}` is that of Wigner and Kirkwood to first order in :math:`\hbar^2`,
-    that is for :math:`\hbar^2\beta\,u''/(12 m)` well below the well's depth: argon at 85 K, where it adds 0.07 kJ/mol to the
-    internal energy and about 5 MPa to the pressure of the liquid, but not helium. Its internal energy is
+    that is for :math:`\hbar^2\beta\,u''/(12 m)` well below the well's depth: argon at 85 K, where it adds 0.06 kJ/mol to the
+    internal energy and about 4 MPa to the pressure of the liquid, but not helium. Its internal energy is
     :math:`\partial(\beta F)/\partial\beta`, in which the correction counts twice (once as kinetic energy). Wanted of a potential
     with two continuous derivatives.
 
