@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesff.errors import BayesffError, OutputError
+from bayesff.errors import BayesffError, OutputError, StudyError
 from bayesff.study import Study, load
 
 if TYPE_CHECKING:
@@ -201,9 +201,17 @@ def check(study: Study) -> None:
     Raises
     ------
     BayesffError
-        If a term, a parameter or a unit is another one.
+        If a term, a parameter or a unit is another one, or a candidate observes a liquid, whose references follow one posterior.
     """
+    from bayesff.calibration.reach import liquid_states
+
     study.transfer.check(study.problems)
+    for name, problem in study.problems.items():
+        if liquid_states(problem):
+            raise StudyError(
+                f"study {study.name!r}: transferability can be assessed without liquids only so far, found terms of a liquid in "
+                f"{name}: calibrate it by 'bayesff run', or leave these terms out"
+            )
 
 
 def facts_of(path: Path, study: Study, seed: int, changes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:

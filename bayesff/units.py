@@ -25,6 +25,9 @@ AVOGADRO = 6.02214076e23
 CUBIC_ANGSTROM_PER_MOLE = AVOGADRO * 1e-24
 """One angstrom^3 per particle in cm^3/mol: 0.602214076."""
 
+MPA_PER_INTERNAL_PRESSURE = 1e3 / CUBIC_ANGSTROM_PER_MOLE
+"""One kJ/mol per angstrom^3 in MPa: 1660.539."""
+
 PLANCK = 6.62607015e-34
 """h [J s], exact in the SI of 2019."""
 

@@ -20,10 +20,7 @@ from bayesff.ensembles.pair_fluid import PairFluid, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.errors import ParameterError
 from bayesff.potentials import Truncation
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
-
-_MEGAPASCAL = 1e3 / CUBIC_ANGSTROM_PER_MOLE
-"""One kJ/mol/angstrom^3 in MPa."""
+from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 
 class PairEnsemble(eqx.Module):
@@ -157,8 +154,8 @@ class PairAverages(eqx.Module):
         A step of the energy at the cutoff exerts no force, as in most Monte Carlo programs.
         """
         virial = _virial(self.potential, self.grid)
-        per_volume = _MEGAPASCAL * self.density / (3 * self.num_particles)
-        ideal = self.density * GAS_CONSTANT * self.temperature * _MEGAPASCAL
+        per_volume = MPA_PER_INTERNAL_PRESSURE * self.density / (3 * self.num_particles)
+        ideal = self.density * GAS_CONSTANT * self.temperature * MPA_PER_INTERNAL_PRESSURE
         return self.sums(virial[:, None] * per_volume, ideal + self.potential.tail_pressure(self.density))
 
     def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:

@@ -12,10 +12,7 @@ from bayesff.errors import ParameterError, StateError
 from bayesff.observables.base import Observable
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.potentials.base import PairPotential, traced
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
-
-MPA_PER_INTERNAL_PRESSURE = 1e3 / CUBIC_ANGSTROM_PER_MOLE
-"""One kJ/mol per angstrom^3 in MPa: 1660.539."""
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 MONATOMIC_HEAT_CAPACITY = 2.5e3 * GAS_CONSTANT
 """Isobaric heat capacity of an ideal monatomic gas, 5R/2 [J/mol/K]."""

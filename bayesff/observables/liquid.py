@@ -9,6 +9,7 @@ fewer (see `References.averages`).
 
 import dataclasses
 import itertools
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
@@ -160,9 +161,9 @@ class LiquidObservable(Observable):
 
     liquid: eqx.AbstractVar[Liquid]
 
+    @abstractmethod
     def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         """Return the observable at the data of one state point."""
-        raise NotImplementedError
 
     def evaluate(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]

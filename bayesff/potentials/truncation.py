@@ -37,10 +37,7 @@ from jaxtyping import Array, Float
 from bayesff.errors import ParameterError
 from bayesff.potentials.base import PairPotential, as_float, traced, unit_interval_rule
 from bayesff.potentials.composition import ascending
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE
-
-_MEGAPASCAL = 1e3 / CUBIC_ANGSTROM_PER_MOLE
-"""One kJ/mol/angstrom^3 in MPa."""
+from bayesff.units import MPA_PER_INTERNAL_PRESSURE
 
 
 class Truncation(PairPotential):
@@ -89,7 +86,7 @@ class Truncation(PairPotential):
         """Pressure [MPa] that the tail adds at a number density [1/angstrom^3]; zero if ``tail`` is False."""
         if not self.tail:
             return jnp.zeros_like(as_float(density))
-        return -2 * jnp.pi / 3 * as_float(density) ** 2 * self._tail_integrals()[1] * _MEGAPASCAL
+        return -2 * jnp.pi / 3 * as_float(density) ** 2 * self._tail_integrals()[1] * MPA_PER_INTERNAL_PRESSURE
 
     def _tail_integrals(self) -> tuple[Array, Array]:
         """Return the integrals of r^2 U and r^3 U' beyond the cutoff; the second by parts from the first."""

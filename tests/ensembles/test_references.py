@@ -9,7 +9,7 @@ from scipy import stats
 import bayesff.potentials as bp
 from bayesff.ensembles import PairEnsemble, PairFluid, PairGrid, References
 from bayesff.errors import ParameterError
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 NUMBER, DENSITY, TEMPERATURE = 108, 0.0190, 110.0
 LENGTH = (NUMBER / DENSITY) ** (1 / 3)
@@ -51,10 +51,11 @@ def test_one_reference_at_its_own_state_is_a_plain_average(ensembles):
     counts = np.asarray(one.pair_counts, float)[:, : len(inner)]
     energies = counts @ np.asarray(jax.vmap(one.potential.energy_inside)(inner)) / NUMBER
     virials = counts @ np.asarray(jax.vmap(lambda r: r * one.potential.potential.pair_force(r))(inner)) / (3 * NUMBER / DENSITY)
-    unit = 1e3 / CUBIC_ANGSTROM_PER_MOLE
     mean, factor, _ = found.energy()
     assert float(mean[0]) == pytest.approx(energies.mean() + float(one.potential.tail_energy(DENSITY)), rel=1e-6)
-    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virials.mean()) * unit + float(one.potential.tail_pressure(DENSITY))
+    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virials.mean()) * MPA_PER_INTERNAL_PRESSURE + float(
+        one.potential.tail_pressure(DENSITY)
+    )
     assert float(found.pressure().mean[0]) == pytest.approx(pressure, abs=1e-3)
     assert float(found.effective_sample_size) == pytest.approx(len(energies) / one.inefficiency, rel=1e-5)
     plain = energies.std() * np.sqrt(one.inefficiency / len(energies))

@@ -9,8 +9,7 @@ import pytest
 from bayesff import potentials as bp
 from bayesff.errors import ParameterError, StateError
 from bayesff.observables import IsothermalCompressibility, JouleThomson, SecondVirial
-from bayesff.observables.gas_properties import MPA_PER_INTERNAL_PRESSURE
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 ARGON = bp.LennardJones(epsilon=0.996, sigma=3.405)
 QUANTUM = SecondVirial(quantum_order=1, molar_mass=39.948)

@@ -12,7 +12,7 @@ import bayesff.potentials as bp
 from bayesff.ensembles import pair_distances
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure, SecondVirial
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
+from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 DENSITY, TEMPERATURE = 0.0190, 110.0
 CUT = functools.partial(bp.PlainCut, cutoff=8.0, tail=True)
@@ -48,9 +48,10 @@ def test_energy_and_pressure_follow_from_the_pair_distribution(liquid):
     energy = 2 * np.pi * DENSITY * np.trapezoid(r**2 * g * u, r) + float(potential.tail_energy(DENSITY))
     found = InternalEnergy(liquid).predict(argon(), STATE)
     assert float(found.mean[0]) == pytest.approx(energy, rel=1e-3)
-    unit = 1e3 / CUBIC_ANGSTROM_PER_MOLE
     virial = 2 * np.pi / 3 * DENSITY**2 * np.trapezoid(r**3 * g * force, r)
-    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virial) * unit + float(potential.tail_pressure(DENSITY))
+    pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virial) * MPA_PER_INTERNAL_PRESSURE + float(
+        potential.tail_pressure(DENSITY)
+    )
     assert float(Pressure(liquid).predict(argon(), STATE).mean[0]) == pytest.approx(pressure, abs=0.3)
 
 
