@@ -121,7 +121,9 @@ def _draw_points(top: Axes, bottom: Axes, candidate: Candidate, term: str) -> No
         bottom.set_xticks(where if contents.num_data < 10 else np.linspace(1, contents.num_data, 5).round())
     alone = assessment.draws(candidate.tree, "posterior_predictive", f"{term}_mean")
     centre, low, high = alone.mean(axis=0), *np.quantile(alone, [0.05, 0.95], axis=0)
-    nudge = 0.02 * np.ptp(bottom.get_xlim()) if bottom.get_xscale() == "linear" else 0.0
+    # Beside the data, but nearer to them than to their neighbours: the points of a curve must not look shifted.
+    apart = np.diff(np.unique(where))
+    nudge = min([0.02 * np.ptp(bottom.get_xlim()), *0.3 * apart]) if bottom.get_xscale() == "linear" else 0.0
     for axes, base in ((top, 0.0), (bottom, centre)):
         spread = np.stack([centre - low, high - centre])
         axes.errorbar(where + nudge, centre - base, spread, fmt="_", color=BLUE, lw=3, label="potential alone, 90 %")
