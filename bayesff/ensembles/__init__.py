@@ -7,11 +7,13 @@ from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_dist
 from bayesff.ensembles.references import Estimate, PairAverages, PairEnsemble, References
 from bayesff.ensembles.simulation import Simulation
 from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
+from bayesff.ensembles.structure import LongRange
 
 __all__ = [
     "MBAR",
     "EnsembleStore",
     "Estimate",
+    "LongRange",
     "PairAverages",
     "PairEnsemble",
     "PairFluid",

@@ -18,7 +18,8 @@ from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid
-from bayesff.errors import ParameterError
+from bayesff.ensembles.structure import LongRange, ball_interference, interference
+from bayesff.errors import ParameterError, StateError
 from bayesff.potentials import Truncation
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
@@ -108,6 +109,8 @@ class PairAverages(eqx.Module):
         Particles in the box.
     grid
         Nodes of the pair statistics.
+    long_range
+        The correlations beyond half the box; None if there is no solution for them.
     """
 
     counts: Float[Array, " node"]
@@ -120,6 +123,7 @@ class PairAverages(eqx.Module):
     density: float
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
+    long_range: LongRange | None
 
     def sums(self, values: Float[Array, "node datum"], constant: Float[ArrayLike, "..."] = 0.0) -> Estimate:
         """Return averages of sums over pairs of functions, given by their values at the nodes, and constants added to them."""
@@ -169,6 +173,35 @@ class PairAverages(eqx.Module):
         shell = 2 * np.pi * separation**2 * self.density * self.num_particles
         return self.sums(jnp.asarray(self.grid.density(separation).T) / shell)
 
+    def structure_factor(self, wavevector: Float[np.ndarray, " datum"]) -> Estimate:
+        r"""Return the structure factor at wave vectors [1/angstrom].
+
+        .. math:: S(q) = 1 + 4\pi\rho \int_0^\infty r^2\,(g(r) - 1)\,\frac{\sin qr}{qr}\,dr
+
+        up to half the box from the pairs, beyond it by `LongRange`. The covariance has a column each for the next term of the
+        closure (0.002 for 256 particles of liquid argon) and for half of what the finite number of particles takes away (0.005 at
+        the smallest wave vectors, where S is 0.05). What a cutoff changes is in the weights; a tail beyond it is not corrected
+        for: in the random-phase approximation it would be far too large at the peak, and simulations of liquid argon with cutoffs
+        of 7.5, 9 and 11 angstrom differ by 0.01 there and by 0.004 elsewhere.
+
+        Raises
+        ------
+        StateError
+            If nothing is known of the correlations beyond half the box.
+        """
+        if self.long_range is None:
+            raise StateError(
+                f"structure factor: correlations beyond half the box must follow from those inside, found no solution for "
+                f"{self.num_particles} particles at {self.density:g} 1/angstrom^3: take more particles, or a state of one phase"
+            )
+        far = self.long_range
+        inside = interference(self.grid.nodes, wavevector) * (2 / self.num_particles)
+        beyond = far.transform(wavevector, self.density)
+        constant = 1 - self.density * ball_interference(self.grid.edges[-1], wavevector) + far.offset @ beyond
+        found = self.sums(jnp.asarray(inside * (1 + far.swelling) + far.response.T @ beyond), constant)
+        doubts = jnp.stack([jnp.asarray(far.closure @ beyond), 0.5 * far.swelling * (inside.T @ self.counts)], axis=1)
+        return found._replace(factor=jnp.concatenate([found.factor, doubts], axis=1))
+
 
 class References(eqx.Module):
     """Reference simulations with one density, number of particles and grid, weighed together.
@@ -185,6 +218,8 @@ class References(eqx.Module):
         Factor of the covariance of a frame's pair statistics.
     density, num_particles, grid
         What they have in common.
+    long_range
+        The correlations beyond half the box; None if there is no solution for them.
     """
 
     mbar: MBAR
@@ -194,6 +229,7 @@ class References(eqx.Module):
     density: float
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
+    long_range: LongRange | None
 
     @classmethod
     def combine(cls, ensembles: Sequence[PairEnsemble]) -> "References":
@@ -223,7 +259,9 @@ class References(eqx.Module):
         reduced = jnp.stack([_reduced(one.potential, one.temperature, counts, middle, one.grid) for one in ensembles])
         sizes = [len(one.pair_counts) for one in ensembles]
         mbar = MBAR.solve(reduced, sizes, [one.inefficiency for one in ensembles])
-        return cls(mbar, counts, middle, scatter, first.density, first.num_particles, first.grid)
+        state = (first.density, first.num_particles)
+        far = LongRange.solve(first.grid, np.asarray(middle), *state)
+        return cls(mbar, counts, middle, scatter, *state, first.grid, far)
 
     def log_weights(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " frame"]:
         """Return the logarithms of the frames' weights for a potential at a temperature [K]."""
@@ -264,6 +302,7 @@ class References(eqx.Module):
             self.density,
             self.num_particles,
             self.grid,
+            self.long_range,
         )
 
 

@@ -240,3 +240,30 @@ class PairDistribution(LiquidObservable):
 
     def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.pair_distribution(state["separation"])
+
+
+class StructureFactor(LiquidObservable):
+    r"""The structure factor of a liquid.
+
+    .. math:: S(q) = \frac1N \Big\langle \Big|\sum_i e^{i \mathbf q \cdot \mathbf r_i}\Big|^2 \Big\rangle
+                   = 1 + 4\pi\rho \int_0^\infty r^2\,(g(r) - 1)\,\frac{\sin qr}{qr}\,dr
+
+    Beyond half the box of its reference simulations the correlations follow from the Ornstein-Zernike equation (see
+    `PairAverages.structure_factor`); what that and the finite number of particles leave open is in the covariance. A tail beyond
+    the cutoff is not corrected for.
+
+    Parameters
+    ----------
+    liquid
+        Its reference simulations.
+
+    References
+    ----------
+    L. Verlet, Phys. Rev. 165, 201 (1968), doi:10.1103/PhysRev.165.201
+    """
+
+    quantity: ClassVar[str] = "structure_factor"
+    liquid: Liquid
+
+    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+        return averages.structure_factor(state["wavevector"])

@@ -11,7 +11,7 @@ import pytest
 import bayesff.potentials as bp
 from bayesff.ensembles import pair_distances
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
-from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure, SecondVirial
+from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure, SecondVirial, StructureFactor
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 DENSITY, TEMPERATURE = 0.0190, 110.0
@@ -37,6 +37,10 @@ def liquid(simulated):
 
 def curve(separation):
     return {"separation": jnp.asarray(separation)} | {n: jnp.full(len(separation), float(v[0])) for n, v in STATE.items()}
+
+
+def waves(wavevector):
+    return {"wavevector": jnp.asarray(wavevector)} | {n: jnp.full(len(wavevector), float(v[0])) for n, v in STATE.items()}
 
 
 def test_energy_and_pressure_follow_from_the_pair_distribution(liquid):
@@ -80,6 +84,44 @@ def test_the_pair_distribution_is_that_of_the_frames(simulated, liquid):
     assert np.max(averaged) == pytest.approx(2.6, abs=0.2)
 
 
+def test_the_structure_factor_is_that_of_the_wave_vectors_of_the_box(simulated, liquid):
+    """Against the Fourier transform of the particles' positions, which knows nothing of pairs."""
+    ensemble = Liquid.simulation(liquid, argon(), TEMPERATURE, DENSITY, seed=2)
+    fluid, length, grid = ensemble.fluid, ensemble.fluid.length, ensemble.grid
+    start = fluid.simulate(fluid.lattice(jax.random.key(6), 4), jax.random.key(7), 20, 50, grid).last
+    number = np.array([n for n in np.ndindex(15, 15, 8) if n[2] > 0 or (n[1] > 7)]) - [7, 7, 0]
+    squares = np.sum(number**2, axis=1)
+    number, squares = number[(squares > 0) & (squares <= 49)], squares[(squares > 0) & (squares <= 49)]
+    frames = []
+    for step in range(60):
+        start = fluid.simulate(start, jax.random.key(100 + step), 1, 60, grid).last
+        phases = np.exp(2j * np.pi / length * np.einsum("bpx,nx->bpn", np.asarray(start.positions, float), number))
+        frames.append(np.abs(phases.sum(axis=1)) ** 2 / fluid.num_particles)
+    shells = np.unique(squares)
+    direct = np.stack([np.stack(frames)[..., squares == shell].mean(axis=-1) for shell in shells], axis=-1).reshape(240, -1)
+    found = StructureFactor(liquid).predict(argon(), waves(2 * np.pi / length * np.sqrt(shells)))
+    error = np.sqrt(direct.var(axis=0) / (240 / 2) + np.asarray(found.covariance.variance))
+    scores = (np.asarray(found.mean) - direct.mean(axis=0)) / error
+    assert np.abs(scores).max() < 4.5
+    assert np.mean(scores**2) < 2.0
+    assert direct.mean(axis=0).max() > 1.8  # the first peak is among them
+    # As if there were nothing beyond half the box, the smallest wave vectors are far off.
+    far = liquid.references[0].long_range
+    alone = dataclasses.replace(far, offset=0 * far.offset, response=0 * far.response, closure=0 * far.closure)
+    references = dataclasses.replace(liquid.references[0], long_range=alone)
+    cut = StructureFactor(dataclasses.replace(liquid, references=(references,))).predict(
+        argon(), waves(2 * np.pi / length * np.sqrt(shells))
+    )
+    assert np.mean(((np.asarray(cut.mean) - direct.mean(axis=0)) / error) ** 2) > 20
+
+
+def test_a_structure_factor_needs_a_fluid_of_one_phase(liquid):
+    references = dataclasses.replace(liquid.references[0], long_range=None)
+    split = dataclasses.replace(liquid, references=(references,))
+    with pytest.raises(StateError, match="no solution for 108 particles"):
+        StructureFactor(split).predict(argon(), waves([1.0]))
+
+
 def test_errors_of_a_curve_are_correlated_and_shrink_with_the_frames(simulated, liquid):
     found = PairDistribution(liquid).predict(argon(), curve(np.linspace(3.2, 8.0, 60)))
     errors = np.sqrt(np.asarray(found.covariance.variance))
@@ -110,6 +152,7 @@ def test_derivatives_in_the_parameters(liquid):
                     (InternalEnergy(liquid), STATE),
                     (Pressure(liquid), STATE),
                     (PairDistribution(liquid), curve([3.7, 5.0])),
+                    (StructureFactor(liquid), waves([1.0, 2.0])),
                 )
             ]
         )
