@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
-from bayesff.calibration.reach import liquid_states, sample_sizes, shortfalls
+from bayesff.calibration.reach import liquid_states, liquids_of, sample_sizes, shortfalls
 from bayesff.inference.diagnostics import diagnose
 from bayesff.inference.target import Observed, Target, silent
 
@@ -141,10 +141,13 @@ def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progre
 
 def _ensembles(target: Target, sizes: Float[np.ndarray, "chain draw state"]) -> xarray.Dataset:
     """Return how many frames of the reference simulations are effective at every draw, at each state of a liquid."""
-    states, labels = liquid_states(target.problem), target.problem.environments
+    states, labels, liquids = liquid_states(target.problem), target.problem.environments, liquids_of(target.problem)
     dims = ("chain", "draw", "liquid_state")
     return xarray.Dataset(
-        {"effective_sample_size": (dims, sizes)},
+        {
+            "effective_sample_size": (dims, sizes),
+            "smallest_sample": ("liquid_state", [liquids[state.liquid].smallest_sample for state in states]),
+        },
         {
             "environment": ("liquid_state", [labels[state.environment] for state in states]),
             "temperature": ("liquid_state", [state.temperature for state in states], {"units": "K"}),

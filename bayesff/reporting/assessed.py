@@ -1,7 +1,9 @@
 """Everything that metrics, figures and report say about a run, worked out once."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray
@@ -79,6 +81,21 @@ class Candidate:
             return []
         rows = [refits.isel(refit=index) for index in np.flatnonzero(refits["converged"].to_numpy() == 0)]
         return [f"{row['variant'].item()}, fitted to {row['fitted'].item()}: {row['reasons'].item()}" for row in rows]
+
+    @property
+    def ensembles(self) -> xarray.Dataset | None:
+        """How many frames of the reference simulations are effective at every draw; None without a liquid."""
+        return self.tree["ensembles"].to_dataset() if "ensembles" in self.tree.children else None
+
+    @property
+    def simulations(self) -> list[dict[str, Any]]:
+        """Descriptions of the reference simulations that a run has placed, see `bayesff.ensembles.Simulation`."""
+        return [] if self.ensembles is None else json.loads(self.ensembles.attrs.get("simulations", "[]"))
+
+    @property
+    def shortfall(self) -> str:
+        """What the placement of the reference simulations has left missing; empty if nothing."""
+        return "" if self.ensembles is None else str(self.ensembles.attrs.get("shortfall", ""))
 
     def has_statistic(self, name: str) -> bool:
         """Return whether the method gave a statistic of every draw, such as ``energy``."""

@@ -38,6 +38,7 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         lstrip_blocks=True,
     )
     environment.filters |= {"words": words, "candidate": candidate_text, "solid": solid}
+    environment.filters |= {"sample_sizes": tables.sample_size_rows, "simulations": tables.simulation_rows}
     environment.filters |= {"discrepancies": tables.discrepancy_rows, "plain": plain_variants}
     shown = {name: _Shown(picture, figures) for name, picture in pictures.items()}
     return environment.get_template("report.html").render(

@@ -58,12 +58,25 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "discrepancy": {},
         "loo": _leave_one_out(candidate.table, candidate.num_high_pareto_k),
         "evidence": None,
+        "ensembles": None if candidate.ensembles is None else _ensembles(candidate, candidate.ensembles),
     }
     if candidate.scales is not None:
         _add_scales(found, candidate.scales)
     if "log_z" in tree.attrs:
         found["evidence"] = {"log_z": float(tree.attrs["log_z"]), "sd": _number(float(tree.attrs.get("log_z_sd", math.nan)))}
     return found | {"notes": _notes(found)}
+
+
+def _ensembles(candidate: Candidate, ensembles: xarray.Dataset) -> dict[str, Any]:
+    states = []
+    for index in range(ensembles.sizes["liquid_state"]):
+        state = ensembles.isel(liquid_state=index)
+        sizes = state["effective_sample_size"]
+        states.append(
+            {name: state[name].item() for name in ("environment", "temperature", "density", "smallest_sample")}
+            | {"effective_sample_size": {name: float(sizes.quantile(q)) for name, q in (("min", 0), ("q05", 0.05), ("q50", 0.5))}}
+        )
+    return {"num_simulations": len(candidate.simulations), "shortfall": candidate.shortfall, "states": states}
 
 
 def _parameters(summary: xarray.Dataset) -> dict[str, dict[str, Any]]:

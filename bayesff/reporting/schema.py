@@ -85,6 +85,24 @@ class Discrepancy(ErrorScale):
     significance: float
 
 
+class LiquidState(_Part):
+    """Effective frames of the reference simulations over the draws, at a state of a liquid, and how many are needed."""
+
+    environment: str
+    temperature: float
+    density: float
+    effective_sample_size: dict[Literal["min", "q05", "q50"], float]
+    smallest_sample: float
+
+
+class Ensembles(_Part):
+    """The reference simulations of a study with a liquid; ``shortfall`` says what their placement left missing."""
+
+    num_simulations: int
+    shortfall: str
+    states: list[LiquidState]
+
+
 class Candidate(_Part):
     """Everything about one candidate potential."""
 
@@ -100,6 +118,7 @@ class Candidate(_Part):
     discrepancy: dict[str, dict[str, Discrepancy]]
     loo: LeaveOneOutDensity
     evidence: Evidence | None
+    ensembles: Ensembles | None
     notes: list[str]
 
 

@@ -1,6 +1,8 @@
 """The tables of the report, as text that is ready to be read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -205,6 +207,61 @@ def diagnostic_rows(assessed: Assessed) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def sample_size_rows(candidate: Candidate) -> list[list[str]]:
+    """Return for every state of a liquid how many frames of the reference simulations are effective over the draws."""
+    ensembles, rows = candidate.ensembles, []
+    if ensembles is None:
+        return []
+    for index in range(ensembles.sizes["liquid_state"]):
+        state = ensembles.isel(liquid_state=index)
+        sizes = state["effective_sample_size"].to_numpy().ravel()
+        near = [one for one in candidate.simulations if np.isclose(one["fluid"]["density"], state["density"].item(), rtol=1e-6)]
+        rows.append(
+            [
+                str(state["environment"].item()),
+                f"{state['temperature'].item():g} K",
+                f"{state['density'].item():g} {unit_text('1/angstrom^3')}",
+                str(len(near)) if candidate.simulations else "–",
+                *(rounded(size, 0) for size in (sizes.min(), *np.quantile(sizes, (0.05, 0.5)))),
+                f"{state['smallest_sample'].item():g}",
+            ]
+        )
+    return rows
+
+
+def simulation_rows(candidate: Candidate) -> list[list[str]]:
+    """Return what each reference simulation was made with."""
+    rows = []
+    for one in candidate.simulations:
+        fluid = one["fluid"]
+        frames = one["num_replicas"] * one["num_frames"]
+        rows.append(
+            [
+                _potential_text(one["potential"]),
+                f"{fluid['temperature']:g} K",
+                f"{fluid['density']:g} {unit_text('1/angstrom^3')}",
+                str(fluid["num_particles"]),
+                f"{frames} of {one['num_replicas']} boxes, every {one['stride']} steps of {1000 * fluid['timestep']:g} fs",
+                str(one["seed"]),
+            ]
+        )
+    return rows
+
+
+def _potential_text(described: Mapping[str, Any]) -> str:
+    """Return a described potential as a call, such as ``PlainCut(LennardJones(epsilon=0.99, sigma=3.4), cutoff=10)``."""
+    inside = [
+        _potential_text(value)
+        if isinstance(value, Mapping)
+        else f"{name}={value:.4g}"
+        if isinstance(value, float)
+        else f"{name}={value}"
+        for name, value in described.items()
+        if name != "form"
+    ]
+    return f"{str(described['form']).rpartition(':')[2]}({', '.join(inside)})"
 
 
 def discrepancy_rows(candidate: Candidate) -> list[list[str]]:

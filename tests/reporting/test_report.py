@@ -1,9 +1,12 @@
 """The page that a person reads."""
 
 import html.parser
+import json
 import re
 
+import numpy as np
 import pytest
+import xarray
 
 from bayesff import reporting
 from bayesff.inference import diagnose
@@ -134,3 +137,35 @@ def test_parameters_that_differ_between_environments_are_shown_for_each(trees, t
     rows = [(row.name, row.unit) for row in written.parameters["mie"] if row.kind == "potential"]
     assert rows == [("ε, cold gas", "K"), ("ε, warm gas", "K"), ("ε, dimer", "K"), ("σ", "Å")]
     assert "With σ = " in verdict(assess({"mie": tree})).summary[1]
+
+
+def test_reference_simulations_are_shown(trees, tmp_path):
+    """A state with too few effective frames beside one with enough."""
+    tree = trees["mie"].copy()
+    sizes = np.stack([np.full((4, 250), 900.0), np.linspace(40.0, 400.0, 1000).reshape(4, 250)], axis=-1)
+    fluid = {"temperature": 85.0, "density": 0.02125, "num_particles": 256, "timestep": 0.01}
+    potential = {"form": "PlainCut", "potential": {"form": "LennardJones", "epsilon": 0.99, "sigma": 3.4}, "cutoff": 10.0}
+    simulation = {"potential": potential, "fluid": fluid, "seed": 5, "num_replicas": 4, "num_frames": 500, "stride": 25}
+    tree["ensembles"] = xarray.Dataset(
+        {
+            "effective_sample_size": (("chain", "draw", "liquid_state"), sizes),
+            "smallest_sample": ("liquid_state", [100.0, 100.0]),
+        },
+        {
+            "environment": ("liquid_state", ["cold", "warm"]),
+            "temperature": ("liquid_state", [85.0, 110.0]),
+            "density": ("liquid_state", [0.02125, 0.019]),
+        },
+        {"simulations": json.dumps([simulation, simulation]), "shortfall": "the budget of 2 reference simulations was used up"},
+    )
+    made = reporting.write_run("liquid", QUESTION, {"mie": tree}, tmp_path / "out")
+    text = " ".join(" ".join(Page((made.folder / "report.html").read_text()).text).split())
+    section = text[text.index("Reference simulations No particle") :]
+    assert "The budget of 2 reference simulations was used up." in section
+    assert "cold 85 K 0.02125 1/Å³ 2 900 900 900 100" in section
+    assert "warm 110 K 0.019 1/Å³ 0 40 58 220 100" in section
+    assert "PlainCut(LennardJones(epsilon=0.99, sigma=3.4), cutoff=10)" in section
+    assert "2000 of 4 boxes, every 25 steps of 10 fs" in section
+    found = json.loads((made.folder / "metrics.json").read_text())["models"]["mie"]["ensembles"]
+    assert found["num_simulations"] == 2
+    assert found["states"][1]["effective_sample_size"] == pytest.approx({"min": 40.0, "q05": 58.0, "q50": 220.0})

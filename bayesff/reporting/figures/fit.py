@@ -15,6 +15,9 @@ from bayesff.reporting.wording import axis, candidate_text
 
 _BEYOND = "_beyond the axis"
 
+_CURVE = 20
+"""Distinct data from which on their predictions are drawn as a curve where a curve is known at the data only."""
+
 
 @dataclass(frozen=True)
 class _Curve:
@@ -38,9 +41,7 @@ def fit_pictures(assessed: Assessed) -> list[Picture]:
 def _picture(assessed: Assessed, term: str) -> Picture:
     shown = [candidate for candidate in assessed.candidates.values() if term in candidate.terms]
     contents = shown[0].terms[term]
-    curve_exists = len(contents.state) == 1 and all(
-        "predictions" in one.tree and term in one.tree["predictions"] for one in shown
-    )
+    curve_exists = _is_curve(contents) and all("predictions" in one.tree and term in one.tree["predictions"] for one in shown)
     figure = new_figure(10, 5.4 if len(contents.values) > 1 else 3.6)
     panels = figure.subplots(2, len(shown), sharex=True, squeeze=False, height_ratios=(1.25, 1))
     for index, candidate in enumerate(shown):
@@ -57,16 +58,25 @@ def _picture(assessed: Assessed, term: str) -> Picture:
     handles, labels = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     along = quantities.get(_along(contents)).label if contents.state else "the data"
+    bands = "Dark bands hold 50 %, light bands 90 % of the posterior;" if curve_exists else "Bars hold 90 % of the posterior;"
     caption = (
         f"{contents.quantity.label[:1].upper()}{contents.quantity.label[1:]} along {along}. Above, data and prediction; below, "
-        "both with the posterior mean of the potential alone taken away. Dark bands hold 50 %, light bands 90 % of the "
-        "posterior; error bars are one stated standard deviation, before a learnt noise scale or a laboratory's bias."
+        f"both with the posterior mean of the potential alone taken away. {bands} error bars of the data are one "
+        "stated standard deviation, before a learnt noise scale or a laboratory's bias."
     )
     if any(line.get_label() == _BEYOND for axes in panels[1] for line in axes.lines):
         caption += " Triangles mark data beyond the axis."
     if any(axes.get_yscale() == "symlog" for axes in panels[1]):
         caption += " The lower axis is linear about zero and logarithmic further out."
     return Picture(f"fit_{term}", f"Data and fit: {contents.quantity.label}", caption, figure)
+
+
+def _is_curve(contents: assessment.Contents) -> bool:
+    """Return whether predictions can be joined to a curve: over one state, or over many values of the only one that varies."""
+    if len(contents.state) == 1:
+        return True
+    varying = [column for column in contents.state.values() if len(np.unique(column)) > 1]
+    return len(varying) == 1 and len(np.unique(varying[0])) >= _CURVE
 
 
 def _along(contents: assessment.Contents) -> str:
@@ -76,21 +86,22 @@ def _along(contents: assessment.Contents) -> str:
 
 def _curve(candidate: Candidate, term: str) -> _Curve:
     tree = candidate.tree
-    (column,) = candidate.terms[term].quantity.states
     fixed = tree["predictions_constant_data"]
+    where = fixed[f"{term}_{_along(candidate.terms[term])}"].to_numpy()
+    order = np.argsort(where, kind="stable")
     return _Curve(
-        where=fixed[f"{term}_{column}"].to_numpy(),
-        environment=fixed[f"{term}_environment"].to_numpy().astype(str),
-        alone=assessment.draws(tree, "predictions", f"{term}_mean"),
-        whole=assessment.draws(tree, "predictions", term),
+        where=where[order],
+        environment=fixed[f"{term}_environment"].to_numpy().astype(str)[order],
+        alone=assessment.draws(tree, "predictions", f"{term}_mean")[:, order],
+        whole=assessment.draws(tree, "predictions", term)[:, order],
     )
 
 
 def _draw_curve(top: Axes, bottom: Axes, candidate: Candidate, term: str) -> None:
     contents, curve = candidate.terms[term], _curve(candidate, term)
-    (column,) = contents.quantity.states
+    column = _along(contents)
     where = contents.state[column]
-    _horizontal(bottom, quantities.get(column), min(where.min(), curve.where.min()), max(where.max(), curve.where.max()))
+    _horizontal(bottom, quantities.get(column), np.concatenate([where, curve.where]))
     centre = curve.alone.mean(axis=0)
     reach = 0.0
     for index, environment in enumerate(dict.fromkeys(curve.environment)):
@@ -113,7 +124,7 @@ def _draw_points(top: Axes, bottom: Axes, candidate: Candidate, term: str) -> No
     if contents.state:
         column = _along(contents)
         where = contents.state[column]
-        _horizontal(bottom, quantities.get(column), where.min(), where.max())
+        _horizontal(bottom, quantities.get(column), where)
     else:
         where = np.arange(1.0, contents.num_data + 1)
         bottom.set_xlim(0.5, contents.num_data + 0.5)
@@ -138,9 +149,11 @@ def _band(axes: Axes, x: np.ndarray, draws: np.ndarray, colour: str, label: str 
     axes.plot(x, np.median(draws, axis=0), color=colour, label=label)
 
 
-def _horizontal(axes: Axes, quantity: Quantity, low: float, high: float) -> None:
+def _horizontal(axes: Axes, quantity: Quantity, where: np.ndarray) -> None:
     axes.set_xlabel(axis(f"{quantity.label} ${quantity.symbol}$", quantity.unit))
-    if low > 0 and high / low > 4:
+    low, high, apart = where.min(), where.max(), np.diff(np.unique(where))
+    evenly = len(apart) >= _CURVE and np.ptp(apart) < 0.1 * apart.mean()
+    if low > 0 and high / low > 4 and not evenly:
         logarithmic(axes, low, high)
     else:
         margin = 0.04 * (high - low) or 1.0
