@@ -15,12 +15,13 @@ from bayesff.calibration.error_models import GroupBias, Points
 from bayesff.calibration.likelihood import Likelihood
 from bayesff.calibration.pooling import CompletePooling, PartialPooling, Pooling
 from bayesff.calibration.priors import Prior
-from bayesff.calibration.reach import liquid_states, log_reach
+from bayesff.calibration.reach import ANYWHERE, KnownAverages, liquid_states, log_reach
 from bayesff.calibration.terms import Term
 from bayesff.covariance import Covariance
 from bayesff.errors import ParameterError, StudyError
 from bayesff.observables import Observable, Prediction
 from bayesff.observables.base import require_double_precision
+from bayesff.observables.liquid import Known, LiquidObservable
 from bayesff.potentials import Potential
 
 
@@ -167,16 +168,23 @@ class CalibrationProblem:
             total = total + effect.columns(scale, points, self.points[term.name])
         return total
 
-    def predict(self, parameters: Mapping[str, Array], observable: Observable, points: Points) -> Prediction:
-        """Predict an observable at points that may lie in several environments, each with its own parameters."""
+    def predict(
+        self, parameters: Mapping[str, Array], observable: Observable, points: Points, known: KnownAverages | None = None
+    ) -> Prediction:
+        """Predict an observable at points that may lie in several environments, each with its own parameters.
+
+        Averages of a liquid that are in ``known`` are taken from there, others are added; it is good for one set of parameters.
+        """
+        known = {} if known is None else known
         if all(jnp.ndim(value) == 0 for value in parameters.values()):
-            return _predict(observable, self.potential(**parameters), points.state, points.num_points)
+            potential = self.potential(**parameters)
+            return _predict(observable, potential, points.state, points.num_points, known.setdefault(ANYWHERE, {}))
         blocks, order = [], []
         for environment in np.unique(points.environment):
             rows = np.flatnonzero(points.environment == environment)
             potential = self.potential(**self.parameters_in(parameters, int(environment)))
             state = {key: column[rows] for key, column in points.state.items()}
-            blocks.append(_predict(observable, potential, state, len(rows)))
+            blocks.append(_predict(observable, potential, state, len(rows), known.setdefault(int(environment), {})))
             order.append(rows)
         mean = jnp.concatenate([block.mean for block in blocks])
         covariance = Covariance.concatenate([block.covariance for block in blocks])
@@ -211,16 +219,17 @@ class CalibrationProblem:
         require_double_precision()
         if observed is None:
             observed = {name: term.values for name, term in self.terms.items()}
-        latents = self.sample()
-        if liquid_states(self):
-            numpyro.factor("reach", log_reach(self, latents.parameters))
+        latents, known = self.sample(), KnownAverages()
         for name, term in self.terms.items():
-            likelihood, values = self.likelihood(latents, term), observed.get(name)
+            prediction = self.predict(latents.parameters, term.observable, self.points[name], known)
+            likelihood, values = self.likelihood(latents, term, prediction), observed.get(name)
             if likelihood.independent:
                 with numpyro.plate(f"{name}_datum", len(term.values)):
                     numpyro.sample(name, likelihood.distribution(), obs=values)
             else:
                 numpyro.sample(name, likelihood.distribution(), obs=values)
+        if liquid_states(self):
+            numpyro.factor("reach", log_reach(self, latents.parameters, known))
 
     @property
     def is_pooled_partially(self) -> bool:
@@ -261,8 +270,10 @@ class CalibrationProblem:
         return found
 
 
-def _predict(observable: Observable, potential: Any, state: Mapping[str, Any], num_points: int) -> Prediction:
+def _predict(observable: Observable, potential: Any, state: Mapping[str, Any], num_points: int, known: Known) -> Prediction:
     """Predict, and repeat for all its data what has no state; they share its numerical error then."""
+    if isinstance(observable, LiquidObservable):
+        return observable.predict(potential, state, known)
     found = observable.predict(potential, state)
     if state or num_points == 1:
         return found

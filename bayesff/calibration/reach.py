@@ -12,17 +12,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from bayesff.calibration.terms import Term
 from bayesff.errors import ParameterError
-from bayesff.observables.liquid import Liquid, LiquidObservable
+from bayesff.observables.liquid import Known, Liquid, LiquidObservable
 from bayesff.potentials import PairPotential
 
 if TYPE_CHECKING:
     from bayesff.calibration.problem import CalibrationProblem
+
+
+_NEGLIGIBLE = 0.02
+"""Standard deviation of a reduced energy, and of a datum over its uncertainty, that may be left out of a frame."""
+
+
+ANYWHERE = -1
+"""Stands for the environment where all environments have the same parameters."""
+
+KnownAverages = dict[int, Known]
+"""Averages of liquids for one set of parameters, by environment."""
 
 
 class LiquidState(NamedTuple):
@@ -80,25 +93,89 @@ def with_liquids(problem: "CalibrationProblem", new: Sequence[Liquid]) -> "Calib
 
 
 def sample_sizes(
-    problem: "CalibrationProblem", states: Sequence[LiquidState], parameters: Mapping[str, Any]
+    problem: "CalibrationProblem",
+    states: Sequence[LiquidState],
+    parameters: Mapping[str, Any],
+    known: KnownAverages | None = None,
 ) -> Float[Array, " state"]:
-    """Return the effective sample size at every state, at one set of parameters (those of all environments)."""
-    liquids = liquids_of(problem)
+    """Return the effective sample size at every state, at one set of parameters (those of all environments).
+
+    Averages that are in ``known`` for these parameters tell it without another weighing.
+    """
+    liquids, known = liquids_of(problem), {} if known is None else known
+    everywhere = all(jnp.ndim(value) == 0 for value in parameters.values())
     found = []
     for state in states:
+        place = liquids[state.liquid].place(state.temperature, state.density)
+        averages = known.get(ANYWHERE if everywhere else state.environment, {}).get(place)
+        if averages is not None:
+            found.append(averages.effective_sample_size)
+            continue
         potential = pair_potential(problem, problem.parameters_in(parameters, state.environment))
         found.append(liquids[state.liquid].sample_size(potential, jnp.asarray(state.temperature), state.density))
     return jnp.stack(found)
 
 
-def log_reach(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> Float[Array, ""]:
+def reduced(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> "CalibrationProblem":
+    """Return a problem whose liquids keep of their references only what its data and weights need.
+
+    Left out is what would change no datum by more than a fiftieth of its uncertainty where the average of a frame is shifted by
+    its standard deviation, and no frame's reduced energy by more than a fiftieth; it enters the covariance of the predictions.
+
+    Parameters
+    ----------
+    problem
+        The problem, whose liquids have references.
+    parameters
+        Parameters (those of all environments) of some draws, which the posterior does not leave by far.
+    """
+    liquids, states = liquids_of(problem), liquid_states(problem)
+    found = []
+    for index, liquid in enumerate(liquids):
+        smaller = []
+        for references in liquid.references:
+            near = [one for one in states if one.liquid == index and np.isclose(one.density, references.density, rtol=1e-6)]
+            if near:
+                slopes = jax.vmap(lambda at, near=near: jnp.concatenate([_slopes(problem, one, at) for one in near]))
+                rows = np.concatenate(np.asarray(eqx.filter_jit(slopes)(parameters))) / _NEGLIGIBLE
+                references = references.reduced(rows[np.isfinite(rows).all(axis=1)])
+            smaller.append(references)
+        found.append(replace(liquid, references=tuple(smaller)))
+    return with_liquids(problem, found)
+
+
+def _slopes(problem: "CalibrationProblem", state: LiquidState, parameters: Mapping[str, Any]) -> Float[Array, "function mode"]:
+    """Return derivatives in the modes of a frame: of its reduced energy, and of the data at a state over their uncertainty."""
+    liquid, temperature = liquids_of(problem)[state.liquid], jnp.asarray(state.temperature)
+    potential = pair_potential(problem, problem.parameters_in(parameters, state.environment))
+    averages = liquid.averages(potential, temperature, state.density)
+    rows = [liquid.energy_slope(potential, temperature, state.density)[None]]
+    for name, term in problem.terms.items():
+        observable, points = term.observable, problem.points[name]
+        if not isinstance(observable, LiquidObservable) or observable.liquid is not liquid:
+            continue
+        columns = {key: np.asarray(column) for key, column in points.state.items()}
+        at = (columns["temperature"] == state.temperature) & (columns["density"] == state.density)
+        if (at := at & (points.environment == state.environment)).any():
+            here = {key: column[at] for key, column in columns.items()}
+
+            def mean(deviation: Array, observable: LiquidObservable = observable, here: dict[str, Any] = here) -> Array:
+                return observable.estimate(replace(averages, deviation=deviation), here).mean
+
+            rows.append(jax.jacrev(mean)(averages.deviation) / term.uncertainty[at][:, None])
+    return jnp.concatenate(rows)
+
+
+def log_reach(
+    problem: "CalibrationProblem", parameters: Mapping[str, Any], known: KnownAverages | None = None
+) -> Float[Array, ""]:
     """Return the logarithm of the factor that confines a posterior to where references are; zero without a liquid."""
     states = liquid_states(problem)
     if not states:
         return jnp.zeros(())
     liquids = liquids_of(problem)
     least = jnp.array([liquids[state.liquid].smallest_sample for state in states])
-    return -0.5 * jnp.sum((least / sample_sizes(problem, states, parameters)) ** 2)
+    return -0.5 * jnp.sum((least / sample_sizes(problem, states, parameters, known)) ** 2)
 
 
 def pair_potential(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> PairPotential:

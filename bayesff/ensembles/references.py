@@ -5,6 +5,7 @@ are one matrix product, and weights (see `MBAR`) and averages can be differentia
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -59,7 +60,7 @@ class PairEnsemble(eqx.Module):
         """Keep of a simulation what is in equilibrium, as its energy and its virial tell."""
         counts = np.asarray(trajectory.pair_counts)
         sampled = fluid.truncation.without_step()
-        series = [counts @ np.asarray(values) for values in (_energy(sampled, grid), _virial(sampled, grid))]
+        series = [counts @ np.asarray(values) for values in (_pair_energy(sampled, grid), _virial(sampled, grid))]
         start = max(equilibrated(one)[0] for one in series)
         inefficiency = max(statistical_inefficiency(one[:, start:]) for one in series)
         kept = jnp.asarray(counts[:, start:].reshape(-1, grid.num_nodes))
@@ -87,14 +88,18 @@ class Estimate(NamedTuple):
 class PairAverages(eqx.Module):
     """Mean pair statistics of a fluid at a state, from which its averages follow.
 
+    They are ``middle + scatter @ deviation``, see `References`.
+
     Parameters
     ----------
-    counts
-        Mean pair statistics.
+    deviation
+        Mean of the modes.
     factor
-        Factor of the covariance of their statistical errors.
-    unknown
-        Factor of the covariance of errors that the frames do not show where few of them are effective.
+        Factor of the covariance of its statistical error.
+    doubt
+        Standard deviation, for each mode alike, of errors that the frames do not show where few of them are effective.
+    middle, scatter, neglected
+        Those of the references.
     effective_sample_size
         Independent frames that the weights leave.
     potential
@@ -113,9 +118,12 @@ class PairAverages(eqx.Module):
         The correlations beyond half the box; None if there is no solution for them.
     """
 
-    counts: Float[Array, " node"]
-    factor: Float[Array, "node block"]
-    unknown: Float[Array, "node mode"]
+    deviation: Float[Array, " mode"]
+    factor: Float[Array, "mode block"]
+    doubt: Float[Array, ""]
+    middle: Float[Array, " node"]
+    scatter: Float[Array, "node mode"]
+    neglected: Float[Array, "node other"]
     effective_sample_size: Float[Array, ""]
     potential: Truncation
     warming: Any
@@ -125,10 +133,20 @@ class PairAverages(eqx.Module):
     grid: PairGrid = eqx.field(static=True)
     long_range: LongRange | None
 
+    @property
+    def counts(self) -> Float[Array, " node"]:
+        """Mean pair statistics."""
+        return self.middle + self.scatter @ self.deviation
+
     def sums(self, values: Float[Array, "node datum"], constant: Float[ArrayLike, "..."] = 0.0) -> Estimate:
-        """Return averages of sums over pairs of functions, given by their values at the nodes, and constants added to them."""
-        unknown = jnp.sum((values.T @ self.unknown) ** 2, axis=1)
-        return Estimate(values.T @ self.counts + constant, values.T @ self.factor, unknown)
+        """Return averages of sums over pairs of functions, given by their values at the nodes, and constants added to them.
+
+        What reduced references neglect counts as an error: as many standard deviations of a frame as the modes are shifted.
+        """
+        along = values.T @ self.scatter
+        shift = jnp.max(self.deviation**2, initial=0.0) + 1 / self.effective_sample_size
+        unknown = self.doubt**2 * jnp.sum(along**2, axis=1) + shift * jnp.sum((values.T @ self.neglected) ** 2, axis=1)
+        return Estimate(values.T @ self.middle + along @ self.deviation + constant, along @ self.factor, unknown)
 
     def energy(self) -> Estimate:
         r"""Return the potential energy per particle [kJ/mol], the tail included.
@@ -139,7 +157,7 @@ class PairAverages(eqx.Module):
         """
 
         def both(potential: Truncation) -> tuple[Array, Array]:
-            return _energy(potential, self.grid), potential.tail_energy(self.density)
+            return _pair_energy(potential, self.grid), potential.tail_energy(self.density)
 
         pair, tail = both(self.potential)
         if self.warming is not None:
@@ -206,16 +224,21 @@ class PairAverages(eqx.Module):
 class References(eqx.Module):
     """Reference simulations with one density, number of particles and grid, weighed together.
 
+    The pair statistics of a frame are ``middle + scatter @ modes``: the modes have mean zero, variance one and no correlation
+    over all frames. So single precision resolves them, and those that nothing depends on can be left out (see `reduced`).
+
     Parameters
     ----------
     mbar
         Their frames as one sample.
-    pair_counts
-        Pair statistics of all frames, less ``middle``: their scatter is what single precision must resolve.
+    modes
+        Modes of every frame.
     middle
         Mean of the pair statistics over all frames.
     scatter
-        Factor of the covariance of a frame's pair statistics.
+        What a mode adds to the pair statistics.
+    neglected
+        Factor of the covariance of what the modes leave out of a frame's pair statistics.
     density, num_particles, grid
         What they have in common.
     long_range
@@ -223,9 +246,10 @@ class References(eqx.Module):
     """
 
     mbar: MBAR
-    pair_counts: Float[Array, "frame node"]
+    modes: Float[Array, "frame mode"]
     middle: Float[Array, " node"]
     scatter: Float[Array, "node mode"]
+    neglected: Float[Array, "node other"]
     density: float
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
@@ -252,20 +276,47 @@ class References(eqx.Module):
                         f"References: simulations must have one {name.replace('_', ' ')}, found {getattr(first, name)} and "
                         f"{getattr(one, name)}: weigh them in groups"
                     )
-        together = np.concatenate([np.asarray(one.pair_counts) for one in ensembles])
-        middle = together.mean(axis=0, dtype=float)
-        scatter = jnp.asarray(_factor(together - middle))
-        counts, middle = jnp.asarray((together - middle).astype(together.dtype)), jnp.asarray(middle)
-        reduced = jnp.stack([_reduced(one.potential, one.temperature, counts, middle, one.grid) for one in ensembles])
+        together = np.concatenate([np.asarray(one.pair_counts, float) for one in ensembles])
+        middle = together.mean(axis=0)
+        variances, directions = np.linalg.eigh(np.cov(together, rowvar=False, bias=True))
+        moving = variances > 1e-13 * variances[-1]
+        roots = np.sqrt(variances[moving])
+        modes = jnp.asarray((together - middle) @ (directions[:, moving] / roots), jnp.float32)
+        middle, scatter = jnp.asarray(middle), jnp.asarray(directions[:, moving] * roots)
+        potentials = [(one.potential, one.temperature) for one in ensembles]
+        reduced = jnp.stack([_reduced(_energy(*state, first.grid), modes, middle, scatter) for state in potentials])
         sizes = [len(one.pair_counts) for one in ensembles]
         mbar = MBAR.solve(reduced, sizes, [one.inefficiency for one in ensembles])
         state = (first.density, first.num_particles)
         far = LongRange.solve(first.grid, np.asarray(middle), *state)
-        return cls(mbar, counts, middle, scatter, *state, first.grid, far)
+        return cls(mbar, modes, middle, scatter, jnp.zeros((len(middle), 0)), *state, first.grid, far)
+
+    def reduced(self, needed: Float[np.ndarray, "function mode"]) -> "References":
+        """Return references that keep only what some sums over pairs need, which cost less.
+
+        Parameters
+        ----------
+        needed
+            Derivatives of sums in the modes (see `energy_slope`), over the standard deviation that may be left out of each.
+        """
+        _, sizes, directions = np.linalg.svd(needed, full_matrices=False)
+        kept = jnp.asarray(directions[sizes > 1].T)
+        left = self.scatter - self.scatter @ kept @ kept.T
+        return replace(
+            self,
+            modes=self.modes @ kept.astype(self.modes.dtype),
+            scatter=self.scatter @ kept,
+            neglected=jnp.concatenate([self.neglected, left], axis=1),
+        )
+
+    def energy_slope(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " mode"]:
+        """Return the derivatives of a frame's reduced energy in its modes, for a potential at a temperature [K]."""
+        return _energy(potential, temperature, self.grid) @ self.scatter
 
     def log_weights(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " frame"]:
         """Return the logarithms of the frames' weights for a potential at a temperature [K]."""
-        return self.mbar.log_weights(_reduced(potential, temperature, self.pair_counts, self.middle, self.grid))[0]
+        energy = _energy(potential, temperature, self.grid)
+        return self.mbar.log_weights(_reduced(energy, self.modes, self.middle, self.scatter))[0]
 
     def averages(
         self, potential: Truncation, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0, warming: Any = None
@@ -290,11 +341,14 @@ class References(eqx.Module):
         """
         log_weights = self.log_weights(potential, temperature)
         size = self.mbar.effective_sample_size(log_weights)
-        mean, factor = self.mbar.average(log_weights, self.pair_counts)
+        mean, factor = self.mbar.average(log_weights, self.modes)
         return PairAverages(
-            mean + self.middle,
+            mean,
             factor,
-            self.scatter * (smallest_sample / size**1.5),
+            smallest_sample / size**1.5,
+            self.middle,
+            self.scatter,
+            self.neglected,
             size,
             potential,
             warming,
@@ -306,15 +360,14 @@ class References(eqx.Module):
         )
 
 
-def _factor(centred: Float[np.ndarray, "frame node"]) -> Float[np.ndarray, "node mode"]:
-    """Return a factor of the covariance of centred values."""
-    variances, modes = np.linalg.eigh(centred.T.astype(float) @ centred / len(centred))
-    return modes * np.sqrt(np.maximum(variances, 0.0))
-
-
-def _energy(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
+def _pair_energy(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
     """Return the energy [kJ/mol] of a pair at every node; zero beyond the cutoff."""
     return jnp.where(grid.below(potential.cutoff), grid.values(potential.energy_inside), 0.0)
+
+
+def _energy(potential: Truncation, temperature: Float[ArrayLike, ""], grid: PairGrid) -> Float[Array, " node"]:
+    """Return the reduced energy of a pair at every node."""
+    return _pair_energy(potential, grid) / (GAS_CONSTANT * temperature)
 
 
 def _virial(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
@@ -324,12 +377,10 @@ def _virial(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
 
 
 def _reduced(
-    potential: Truncation,
-    temperature: Float[ArrayLike, ""],
-    counts: Float[Array, "frame node"],
+    energy: Float[Array, " node"],
+    modes: Float[Array, "frame mode"],
     middle: Float[Array, " node"],
-    grid: PairGrid,
+    scatter: Float[Array, "node mode"],
 ) -> Float[Array, " frame"]:
-    """Return the reduced energies of frames, from their pair statistics less the middle."""
-    energy = _energy(potential, grid) / (GAS_CONSTANT * temperature)
-    return (counts @ energy.astype(counts.dtype)).astype(energy.dtype) + middle @ energy
+    """Return the reduced energies of frames, from those of a pair at every node."""
+    return (modes @ (energy @ scatter).astype(modes.dtype)).astype(energy.dtype) + middle @ energy

@@ -22,7 +22,15 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff.calibration import CalibrationProblem
-from bayesff.calibration.reach import LiquidState, liquid_states, liquids_of, pair_potential, sample_sizes, with_liquids
+from bayesff.calibration.reach import (
+    LiquidState,
+    liquid_states,
+    liquids_of,
+    pair_potential,
+    reduced,
+    sample_sizes,
+    with_liquids,
+)
 from bayesff.ensembles import EnsembleStore, PairEnsemble, Simulation
 from bayesff.errors import ParameterError
 from bayesff.inference.mode import find_mode
@@ -30,6 +38,9 @@ from bayesff.inference.target import Target, silent
 
 _NUM_PRIOR = 200
 """Prior draws whose median is the start."""
+
+_NUM_REDUCED = 40
+"""Draws that decide what the references may leave out."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -140,7 +151,7 @@ class _Work:
         while True:
             problem = self._problem()
             target = Target(problem)
-            where, lowest, missing = self._next(target, key)
+            where, lowest, missing, draws = self._next(target, key)
             short = ""
             if len(self.simulations) + len(missing) > self.placement.max_simulations:
                 worst = self.states[int(np.argmin(lowest))]
@@ -150,23 +161,26 @@ class _Work:
                     f"left where {self.placement.required:g} are required"
                 )
             if short or not missing:
-                return Placed(problem, tuple(self.simulations), tuple(self.states), lowest, short)
+                near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(draws[:_NUM_REDUCED])
+                return Placed(reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short)
             self._simulate(target, where, missing)
 
-    def _next(self, target: Target, key: PRNGKeyArray) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState]]:
-        """Return where to simulate next, how small the sample sizes are, and the states that are missing a reference there."""
+    def _next(
+        self, target: Target, key: PRNGKeyArray
+    ) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState], Float[Array, "draw dim"]]:
+        """Return where to simulate next, how small the sample sizes are, the states that are missing a reference, and draws."""
         mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)))
         at_mode = self._sizes(target, mode.location[None])[:, 0]
         missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
-        if missing:
-            return mode.location, at_mode, missing
         noise = jax.random.normal(jax.random.fold_in(key, 1), (self.placement.num_draws, target.size))
         draws = jax.vmap(mode.unwhiten)(noise)
+        if missing:
+            return mode.location, at_mode, missing, draws
         sizes = self._sizes(target, draws)
         lowest = np.quantile(sizes, 0.05, axis=1)
         worst = int(np.argmin(lowest))
         missing = [self.states[worst]] if lowest[worst] < self.placement.required else []
-        return draws[int(np.argsort(sizes[worst])[len(draws) // 20])], lowest, missing
+        return draws[int(np.argsort(sizes[worst])[len(draws) // 20])], lowest, missing, draws
 
     def _sizes(self, target: Target, draws: Float[Array, "draw dim"]) -> Float[np.ndarray, "state draw"]:
         at_draws = target.at_draws(lambda latents, *_: sample_sizes(target.problem, self.states, latents.parameters))

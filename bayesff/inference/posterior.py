@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
-from bayesff.calibration.reach import liquid_states, liquids_of, sample_sizes, shortfalls
+from bayesff.calibration.reach import KnownAverages, liquid_states, liquids_of, sample_sizes, shortfalls
 from bayesff.inference.diagnostics import diagnose
 from bayesff.inference.target import Observed, Target, silent
 
@@ -195,11 +195,12 @@ def _at_draw(
     """Return everything that is computed at a draw: of the posterior, or of the prior, where the causes do not know the data."""
     problem = target.problem
     posterior, predictive, log_likelihood, totals, curves = dict(sites), {}, {}, {}, {}
+    known = KnownAverages()
     for index, (name, term) in enumerate(problem.terms.items()):
         points, values, errors = problem.points[name], observed[0][name], latents.errors[name]
         # One prediction for the data and for the grid: its program is compiled once.
         everywhere = points.followed_by(grids[name])
-        prediction = problem.predict(latents.parameters, term.observable, everywhere)
+        prediction = problem.predict(latents.parameters, term.observable, everywhere, known)
         likelihood = problem.likelihood(latents, term, prediction[: points.num_points])
         keys = jax.random.split(jax.random.fold_in(key, index), 5)
         causes = likelihood.sample_causes(keys[0], values)
@@ -221,7 +222,7 @@ def _at_draw(
         curves[f"{name}_mean"] = mean
         curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
     states = liquid_states(problem)
-    sizes = {"ensembles": {"effective_sample_size": sample_sizes(problem, states, latents.parameters)}} if states else {}
+    sizes = {"ensembles": {"effective_sample_size": sample_sizes(problem, states, latents.parameters, known)}} if states else {}
     return sizes | {
         "posterior": posterior,
         "posterior_predictive": predictive,

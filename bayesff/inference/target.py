@@ -14,7 +14,7 @@ from numpyro import handlers
 from numpyro.distributions.transforms import biject_to
 
 from bayesff.calibration import CalibrationProblem, Latents
-from bayesff.calibration.reach import log_reach
+from bayesff.calibration.reach import KnownAverages, log_reach
 from bayesff.errors import ParameterError
 from bayesff.observables import Prediction
 
@@ -112,12 +112,13 @@ class Target:
     def _log_parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
         latents, trace = self._sample(z)
         log_prior = self._log_prior(z, trace)
-        predictions, log_likelihood = {}, log_reach(self.problem, latents.parameters)
+        predictions, log_likelihood, known = {}, jnp.zeros(()), KnownAverages()
         values = self.observed if observed is None else observed
         for name, term in self.problem.terms.items():
-            predictions[name] = self.problem.predict(latents.parameters, term.observable, self.problem.points[name])
+            predictions[name] = self.problem.predict(latents.parameters, term.observable, self.problem.points[name], known)
             likelihood = self.problem.likelihood(latents, term, predictions[name])
             log_likelihood += likelihood.log_density(values[name])
+        log_likelihood += log_reach(self.problem, latents.parameters, known)
         return log_prior, log_likelihood, predictions
 
     def log_density(self, z: Float[Array, " dim"], observed: Observed | None = None) -> Float[Array, ""]:

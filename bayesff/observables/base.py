@@ -66,12 +66,12 @@ class Observable(eqx.Module):
         PrecisionError
             If JAX runs in single precision.
         """
-        require_double_precision()
         mean, error = self.evaluate(potential, self._checked(state))
         covariance = error if isinstance(error, Covariance) else Covariance.independent(error)
         return Prediction(mean, covariance)
 
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Array]:
+        require_double_precision()
         wanted = quantities.get(self.quantity).states
         place = type(self).__name__
         missing = [name for name in wanted if name not in state]

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,9 +22,12 @@ from jaxtyping import Array, Float
 from bayesff.covariance import Covariance
 from bayesff.ensembles import Estimate, PairAverages, PairEnsemble, PairFluid, References, Simulation
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
-from bayesff.observables.base import Observable
+from bayesff.observables.base import Observable, Prediction
 from bayesff.potentials import FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
+
+Known = dict[tuple[int, float, float], PairAverages]
+"""Averages for one potential, by liquid, temperature and density: several observables of a liquid need the same."""
 
 
 class Liquid(eqx.Module):
@@ -130,6 +133,10 @@ class Liquid(eqx.Module):
         near = self._references(density)
         return near.mbar.effective_sample_size(near.log_weights(self._effective(potential, temperature), temperature))
 
+    def energy_slope(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Float[Array, " mode"]:
+        """Return the derivatives of a frame's reduced energy in the modes of the references at a density [1/angstrom^3]."""
+        return self._references(density).energy_slope(self._effective(potential, temperature), temperature)
+
     def _effective(self, potential: PairPotential, temperature: Float[ArrayLike, ""]) -> Truncation:
         """Return the potential that classical particles in the box have."""
         return self.treatment(FeynmanHibbs(potential, self.molar_mass, temperature) if self.quantum_order else potential)
@@ -145,15 +152,21 @@ class Liquid(eqx.Module):
         return near[0]
 
     def over(
-        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
     ) -> Iterator[tuple[np.ndarray, PairAverages]]:
         """Give for every state point, those of one density side by side, the rows of the data there, and the averages."""
         if traced(state["temperature"], state["density"]):
             raise StateError("Liquid: temperature and density must be numbers, found values that JAX traces: close over them")
         points = np.stack([np.asarray(state["density"]), np.asarray(state["temperature"])], axis=1)
         for density, temperature in np.unique(points, axis=0):
-            rows = np.flatnonzero((points == (density, temperature)).all(axis=1))
-            yield rows, self.averages(potential, jnp.asarray(temperature), float(density))
+            rows, place = np.flatnonzero((points == (density, temperature)).all(axis=1)), self.place(temperature, density)
+            if place not in known:
+                known[place] = self.averages(potential, jnp.asarray(temperature), float(density))
+            yield rows, known[place]
+
+    def place(self, temperature: float, density: float) -> tuple[int, float, float]:
+        """Return what averages of this liquid at a state are known by."""
+        return id(self), float(temperature), float(density)
 
 
 class LiquidObservable(Observable):
@@ -165,11 +178,30 @@ class LiquidObservable(Observable):
     def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         """Return the observable at the data of one state point."""
 
+    def predict(self, potential: PairPotential, state: Mapping[str, Any], known: Known | None = None) -> Prediction:
+        """Predict the observable at every state, see `Observable.predict`.
+
+        Parameters
+        ----------
+        potential
+            The potential.
+        state
+            The state columns that the quantity needs, in their canonical units, all of one length.
+        known
+            Averages for this potential that other observables have needed before; those that are needed here are added.
+        """
+        return Prediction(*self._evaluate(potential, self._checked(state), {} if known is None else known))
+
     def evaluate(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Covariance]:
+        return self._evaluate(potential, state, {})
+
+    def _evaluate(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
+    ) -> tuple[Float[Array, " datum"], Covariance]:
         means, order, errors = [], [], []
-        for _, group in itertools.groupby(self.liquid.over(potential, state), lambda point: point[1].density):
+        for _, group in itertools.groupby(self.liquid.over(potential, state, known), lambda point: point[1].density):
             found = []
             for rows, averages in group:
                 here = self.estimate(averages, {name: np.asarray(column)[rows] for name, column in state.items()})
