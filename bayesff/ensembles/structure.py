@@ -85,7 +85,7 @@ class LongRange(eqx.Module):
         to_g[seen[:inside]] = grid.density(distance) / (2 * np.pi * distance**2 * density * num_particles)[:, None]
 
         # In x = r h the transform is orthogonal and symmetric: rho h^(q) = size * (basis @ x), and r c = basis @ (...) / size.
-        basis = dst(np.eye(len(radius)), type=1, norm="ortho", axis=0)
+        basis = np.asarray(dst(np.eye(len(radius)), type=1, norm="ortho", axis=0))
         wavevector = np.pi * np.arange(1, len(radius) + 1) / (step * (len(radius) + 1))
         size = 4 * np.pi * density * step / wavevector * np.sqrt((len(radius) + 1) / 2)
         outer = basis[inside:]  # beyond half the box

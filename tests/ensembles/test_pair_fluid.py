@@ -67,7 +67,11 @@ def test_every_pair_up_to_half_the_box_is_counted(liquid):
     dense, grid, _, made = liquid
     assert made.pair_counts.shape == (2, 200, grid.num_nodes)
     distances = pair_distances(made.last.positions[0].astype(float), dense.length)
-    np.testing.assert_allclose(made.pair_counts[0, -1], grid.count(distances), atol=0.02)
+    # In single precision a pair may be counted in either of two fine bins whose edge it lies at.
+    each = jax.vmap(lambda distance: grid.count(distance[None]))
+    either = jnp.sum(jnp.abs(each(distances + 3e-6) - each(distances - 3e-6)), axis=0)
+    assert float(jnp.median(either)) < 0.01
+    assert np.all(np.abs(made.pair_counts[0, -1] - grid.count(distances)) <= either + 1e-4)
     assert np.asarray(made.pair_counts).sum(axis=-1).mean() == pytest.approx(108 * 107 / 2 * np.pi / 6, rel=0.03)
 
 

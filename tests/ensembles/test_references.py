@@ -139,3 +139,24 @@ def test_what_cannot_be_weighed_together(ensembles):
     longer = bp.PlainCut(bp.LennardJones(epsilon=1.0, sigma=3.4), cutoff=8.5)
     with pytest.raises(ParameterError, match=r"found 8\.5 angstrom and the edges 2\.3, 8, 8\.9"):
         References.combine(ensembles[:1]).averages(longer, 110.0)
+
+
+def test_reduced_references_keep_what_is_needed_and_say_what_they_neglect(references):
+    """Energies of Lennard-Jones potentials are kept: two modes. The pair distribution is not, and has a greater error."""
+    needed = [references.energy_slope(cut(epsilon, sigma), 110.0) for epsilon in (0.9, 1.1) for sigma in (3.37, 3.45)]
+    smaller = references.reduced(np.stack(needed) / 1e-3)
+    assert smaller.modes.shape[1] < 8 < references.modes.shape[1]
+    whole, part = (one.averages(cut(0.99, 3.40), 110.0) for one in (references, smaller))
+    assert float(part.effective_sample_size) == pytest.approx(float(whole.effective_sample_size), rel=1e-3)
+    assert float(part.energy().mean[0]) == pytest.approx(float(whole.energy().mean[0]), rel=1e-6)
+    separations = np.linspace(3.3, 7.0, 30)
+    exact, found = (one.pair_distribution(separations) for one in (whole, part))
+    sd = np.sqrt(np.asarray(found.variance))
+    assert np.abs(np.asarray(found.mean - exact.mean)).max() > 0.003
+    assert np.all(np.abs(np.asarray(found.mean - exact.mean)) < sd)
+    assert not np.asarray(exact.variance).any()
+    np.testing.assert_allclose(
+        smaller.scatter @ smaller.scatter.T + smaller.neglected @ smaller.neglected.T,
+        references.scatter @ references.scatter.T,
+        atol=1e-8,
+    )
