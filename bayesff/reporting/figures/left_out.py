@@ -79,7 +79,7 @@ def _grid(candidate: Candidate, term: str) -> tuple[np.ndarray, np.ndarray]:
 def _across(axes: Axes, candidate: Candidate, term: str) -> None:
     (column,), (grid, _) = candidate.terms[term].quantity.states, _grid(candidate, term)
     state = candidate.terms[term].state[column]
-    _horizontal(axes, quantities.get(column), min(state.min(), grid.min()), max(state.max(), grid.max()))
+    _horizontal(axes, quantities.get(column), np.concatenate([state, grid]))
 
 
 def _predictions(candidate: Candidate, term: str) -> tuple[np.ndarray, np.ndarray | None, str]:

@@ -186,7 +186,7 @@ def _domain_grid(candidate: Candidate, term: str) -> tuple[np.ndarray, np.ndarra
 def _domain(axes: Axes, candidate: Candidate, term: str, labels: list[str]) -> None:
     domain, (state, where) = candidate.transfer["domain"], _domain_grid(candidate, term)
     shown = np.isin(where, labels)
-    _horizontal(axes, quantities.get(candidate.terms[term].quantity.states[0]), state[shown].min(), state[shown].max())
+    _horizontal(axes, quantities.get(candidate.terms[term].quantity.states[0]), state[shown])
     for index, row in enumerate(str(one) for one in domain["fitted"].to_numpy()):
         colour, width = (DATA, 2.0) if row == OTHERS else (COLOURS[index % (len(COLOURS) - 1)], 1.0)
         chance = domain[term].sel(fitted=row).to_numpy()
