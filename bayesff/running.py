@@ -154,9 +154,7 @@ def _calibrate(study: Study, seed: int, report: Report, label: str) -> "DataTree
     from bayesff.ensembles import EnsembleStore
 
     placed = study.placement.place(problem, EnsembleStore(ensembles_folder()), zlib.crc32(f"{seed} {label}".encode()), told)
-    tree = study.sampler.run(placed.problem, key, progress=told)
-    tree["ensembles"].attrs |= placed.facts
-    return tree
+    return placed.described(study.sampler.run(placed.problem, key, progress=told))
 
 
 def ensembles_folder() -> Path:

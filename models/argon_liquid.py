@@ -12,7 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 import bayesff as bff
-from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, Prior, Term
+from bayesff.calibration import CalibrationProblem, Discrepancy, Prior, Term
 
 jax.config.update("jax_enable_x64", True)
 
@@ -24,8 +24,6 @@ measured = bff.datasets.load("argon_liquid_structure_factor").where(quality="ok"
 structure = Term(
     measured.take(np.arange(0, measured.num_data, 3)),  # the published values are smoothed: neighbours say the same
     bff.observables.StructureFactor(liquid),
-    # The publication states no uncertainty; that of the data set is a guess, and smoothed values scatter less.
-    noise=GaussianNoise(noise_scale=Prior(dist.LogNormal(-0.7, 0.5))),
     # A form with two or three parameters has no exact structure: by about 0.02, within a factor of four, and smooth over 0.3 per
     # angstrom, the width of a peak.
     effects=[

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from xarray import DataTree
 
 from bayesff.calibration import CalibrationProblem
 from bayesff.calibration.reach import (
@@ -61,6 +62,8 @@ class Placed:
         5th percentile over the last draws of the effective sample size at each state.
     shortfall
         What is missing, in words; empty if the required size was reached.
+    required
+        Effective sample size that was required.
     """
 
     problem: CalibrationProblem
@@ -68,12 +71,34 @@ class Placed:
     states: tuple[LiquidState, ...]
     sample_sizes: Float[np.ndarray, " state"]
     shortfall: str
+    required: float
 
-    @property
-    def facts(self) -> dict[str, str | int]:
-        """What a posterior file says of its references: descriptions of the simulations as JSON, and the shortfall."""
-        described = json.dumps([simulation.description for simulation in self.simulations])
-        return {"simulations": described, "num_simulations": len(self.simulations), "shortfall": self.shortfall}
+    def described(self, tree: DataTree) -> DataTree:
+        """Return a posterior of the problem that says what its references are, and whether they serve its draws.
+
+        They were placed along a normal approximation at one mode. A posterior that is wider, or has gone to another mode where
+        averages are so uncertain that they fit anything, has draws with fewer effective frames, and has not converged.
+        """
+        found = tree.copy()
+        found["ensembles"].attrs |= {
+            "simulations": json.dumps([simulation.description for simulation in self.simulations]),
+            "num_simulations": len(self.simulations),
+            "shortfall": self.shortfall,
+        }
+        sizes = found["ensembles"]["effective_sample_size"].quantile(0.05, ("chain", "draw")).to_numpy()
+        if not sizes.min() < self.required:
+            return found
+        state = self.states[int(np.argmin(sizes))]
+        reason = (
+            f"a twentieth of the draws have fewer than {sizes.min():.0f} effective frames at {state.temperature:g} K and "
+            f"{state.density:g} 1/angstrom^3, where the reference simulations were to have {self.required:g}: the draws are not "
+            "where those were placed"
+        )
+        diagnostics = found["diagnostics"].to_dataset()
+        before = [diagnostics.attrs["reasons"]] if diagnostics.attrs.get("reasons") else []
+        attributes = diagnostics.attrs | {"reasons": "; ".join([*before, reason])}
+        found["diagnostics"] = diagnostics.assign(converged=0 * diagnostics["converged"]).assign_attrs(attributes)
+        return found
 
 
 @dataclass(frozen=True)
@@ -144,7 +169,7 @@ class _Work:
 
     def run(self) -> Placed:
         if not self.states:
-            return Placed(self.original, (), (), np.zeros(0), "")
+            return Placed(self.original, (), (), np.zeros(0), "", self.placement.required)
         key = jax.random.key(self.seed)
         start = Target(self.original)
         self._simulate(start, jnp.median(start.sample_prior(key, _NUM_PRIOR), axis=0), self.states)
@@ -162,7 +187,9 @@ class _Work:
                 )
             if short or not missing:
                 near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(draws[:_NUM_REDUCED])
-                return Placed(reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short)
+                return Placed(
+                    reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
+                )
             self._simulate(target, where, missing)
 
     def _next(

@@ -1,5 +1,6 @@
 """References placed along a posterior: a Lennard-Jones liquid whose parameters are known."""
 
+import dataclasses
 import functools
 import json
 
@@ -121,6 +122,19 @@ def test_draws_beyond_the_references_make_a_run_unconverged(problem, placed):
     assert int(tree["diagnostics"]["converged"]) == 0
     assert "effective frames of the reference simulations at 130 K" in tree["diagnostics"].attrs["reasons"]
     assert json.loads(tree.attrs["terms"]) == {"internal_energy": "internal_energy", "pressure": "pressure"}
+
+
+def test_draws_that_are_not_where_references_were_placed_make_a_run_unconverged(placed):
+    tree = Laplace(num_draws=200).run(placed.problem, jax.random.key(3))
+    tree["diagnostics"] = tree["diagnostics"].to_dataset().assign(converged=1).assign_attrs(reasons="")
+    served = placed.described(tree)
+    assert int(served["diagnostics"]["converged"]) == 1
+    assert int(served["ensembles"].attrs["num_simulations"]) == len(placed.simulations)
+    left = dataclasses.replace(placed, required=1e4).described(tree)
+    assert int(left["diagnostics"]["converged"]) == 0
+    assert "the draws are not where those were placed" in left["diagnostics"].attrs["reasons"]
+    assert "reasons" in tree["diagnostics"].attrs
+    assert int(tree["diagnostics"]["converged"]) == 1  # the tree that was given is as it was
 
 
 def test_a_problem_without_a_liquid_needs_no_references(store):
