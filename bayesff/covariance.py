@@ -64,6 +64,11 @@ class Covariance(eqx.Module):
         """The dense matrix."""
         return jnp.diag(self.diagonal) + self.factor @ self.factor.T
 
+    @property
+    def has_many_columns(self) -> bool:
+        """Whether there are as many columns as data, so that the dense matrix costs less than the factor."""
+        return self.factor.shape[1] >= self.factor.shape[0]
+
     @classmethod
     def concatenate(cls, blocks: "list[Covariance]") -> "Covariance":
         """Return the covariance of data side by side whose errors have no cause in common."""
@@ -84,7 +89,9 @@ class Covariance(eqx.Module):
         return Covariance(jnp.where(known, self.diagonal, 1.0), jnp.where(known[:, None], self.factor, 0.0))
 
     def solve(self, right: Float[Array, "datum column"]) -> Float[Array, "datum column"]:
-        """Return the inverse of the covariance times a matrix (Woodbury's identity)."""
+        """Return the inverse of the covariance times a matrix (by Woodbury's identity if there are fewer columns than data)."""
+        if self.has_many_columns:
+            return cho_solve((jnp.linalg.cholesky(self.matrix), True), right)
         scaled = right / self.diagonal[:, None]
         if self.factor.shape[1] == 0:
             return scaled

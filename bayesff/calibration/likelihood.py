@@ -48,6 +48,8 @@ class Likelihood(eqx.Module):
             return dist.StudentT(self.degrees_of_freedom, self.mean, jnp.sqrt(self.covariance.diagonal))
         if self.independent:
             return dist.Normal(self.mean, jnp.sqrt(self.covariance.diagonal))
+        if self.covariance.has_many_columns:
+            return dist.MultivariateNormal(self.mean, self.covariance.matrix)
         return dist.LowRankMultivariateNormal(self.mean, self.covariance.factor, self.covariance.diagonal)
 
     def log_density(self, values: Float[Array, " datum"]) -> Float[Array, ""]:

@@ -4,6 +4,7 @@ from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
+from bayesff.ensembles.pair_values import PairValues
 from bayesff.ensembles.references import Estimate, PairAverages, PairEnsemble, References
 from bayesff.ensembles.simulation import Simulation
 from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
@@ -18,6 +19,7 @@ __all__ = [
     "PairEnsemble",
     "PairFluid",
     "PairGrid",
+    "PairValues",
     "Phase",
     "References",
     "Simulation",

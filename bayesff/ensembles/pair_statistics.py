@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -160,8 +161,8 @@ class PairGrid:
         at = self._interpolation(np.concatenate(places))
         return at.T @ (np.concatenate(lengths)[:, None] * at)
 
-    def values(self, function: Callable[[Float[Array, ""]], Float[Array, ""]]) -> Float[Array, " node"]:
-        """Return a function of the distance at every node."""
+    def values(self, function: Callable[[Float[Array, ""]], Any]) -> Any:
+        """Return a function of the distance, or each of several that it returns, at every node."""
         return jax.vmap(function)(jnp.asarray(self.nodes))
 
 

@@ -6,10 +6,9 @@ are one matrix product, and weights (see `MBAR`) and averages can be differentia
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -19,6 +18,7 @@ from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid
+from bayesff.ensembles.pair_values import PairValues, PotentialAt
 from bayesff.ensembles.structure import LongRange, ball_interference, interference
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials import Truncation
@@ -60,7 +60,8 @@ class PairEnsemble(eqx.Module):
         """Keep of a simulation what is in equilibrium, as its energy and its virial tell."""
         counts = np.asarray(trajectory.pair_counts)
         sampled = fluid.truncation.without_step()
-        series = [counts @ np.asarray(values) for values in (_pair_energy(sampled, grid), _virial(sampled, grid))]
+        pair = PairValues.of(sampled, fluid.temperature, fluid.density, grid)
+        series = [counts @ np.asarray(values) for values in (pair.energy, pair.virial)]
         start = max(equilibrated(one)[0] for one in series)
         inefficiency = max(statistical_inefficiency(one[:, start:]) for one in series)
         kept = jnp.asarray(counts[:, start:].reshape(-1, grid.num_nodes))
@@ -102,10 +103,8 @@ class PairAverages(eqx.Module):
         Those of the references.
     effective_sample_size
         Independent frames that the weights leave.
-    potential
-        The potential with its truncation.
-    warming
-        Derivative of the potential in the temperature, as of a pytree; None if it does not depend on it.
+    pair
+        The potential at the nodes of the pair statistics.
     temperature
         Temperature [K].
     density
@@ -125,8 +124,7 @@ class PairAverages(eqx.Module):
     scatter: Float[Array, "node mode"]
     neglected: Float[Array, "node other"]
     effective_sample_size: Float[Array, ""]
-    potential: Truncation
-    warming: Any
+    pair: PairValues
     temperature: Float[Array, ""]
     density: float
     num_particles: int = eqx.field(static=True)
@@ -155,18 +153,7 @@ class PairAverages(eqx.Module):
 
         Of a potential that depends on the temperature, ``u`` stands for :math:`\partial(\beta u)/\partial\beta`.
         """
-
-        def both(potential: Truncation) -> tuple[Array, Array]:
-            return _pair_energy(potential, self.grid), potential.tail_energy(self.density)
-
-        pair, tail = both(self.potential)
-        if self.warming is not None:
-            slopes = eqx.filter_jvp(both, (self.potential,), (self.warming,))[1]
-            pair, tail = (
-                value if slope is None else value - self.temperature * slope
-                for value, slope in zip((pair, tail), slopes, strict=True)
-            )
-        return self.sums(pair[:, None] / self.num_particles, tail)
+        return self.sums(self.pair.caloric[:, None] / self.num_particles, self.pair.tail)
 
     def pressure(self) -> Estimate:
         r"""Return the pressure [MPa], the tail included.
@@ -175,10 +162,9 @@ class PairAverages(eqx.Module):
 
         A step of the energy at the cutoff exerts no force, as in most Monte Carlo programs.
         """
-        virial = _virial(self.potential, self.grid)
         per_volume = MPA_PER_INTERNAL_PRESSURE * self.density / (3 * self.num_particles)
         ideal = self.density * GAS_CONSTANT * self.temperature * MPA_PER_INTERNAL_PRESSURE
-        return self.sums(virial[:, None] * per_volume, ideal + self.potential.tail_pressure(self.density))
+        return self.sums(self.pair.virial[:, None] * per_volume, ideal + self.pair.tail_pressure)
 
     def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
         r"""Return the pair distribution function at separations [angstrom] within the grid.
@@ -283,8 +269,9 @@ class References(eqx.Module):
         roots = np.sqrt(variances[moving])
         modes = jnp.asarray((together - middle) @ (directions[:, moving] / roots), jnp.float32)
         middle, scatter = jnp.asarray(middle), jnp.asarray(directions[:, moving] * roots)
-        potentials = [(one.potential, one.temperature) for one in ensembles]
-        reduced = jnp.stack([_reduced(_energy(*state, first.grid), modes, middle, scatter) for state in potentials])
+        pairs = [PairValues.of(one.potential, one.temperature, first.density, first.grid) for one in ensembles]
+        energies = [pair.energy / (GAS_CONSTANT * one.temperature) for pair, one in zip(pairs, ensembles, strict=True)]
+        reduced = jnp.stack([_reduced(energy, modes, middle, scatter) for energy in energies])
         sizes = [len(one.pair_counts) for one in ensembles]
         mbar = MBAR.solve(reduced, sizes, [one.inefficiency for one in ensembles])
         state = (first.density, first.num_particles)
@@ -311,15 +298,21 @@ class References(eqx.Module):
 
     def energy_slope(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " mode"]:
         """Return the derivatives of a frame's reduced energy in its modes, for a potential at a temperature [K]."""
-        return _energy(potential, temperature, self.grid) @ self.scatter
+        return self._pair(potential, temperature).energy @ self.scatter / (GAS_CONSTANT * temperature)
 
     def log_weights(self, potential: Truncation, temperature: Float[ArrayLike, ""]) -> Float[Array, " frame"]:
         """Return the logarithms of the frames' weights for a potential at a temperature [K]."""
-        energy = _energy(potential, temperature, self.grid)
+        return self._log_weights(self._pair(potential, temperature), temperature)
+
+    def _pair(self, potential: Truncation | PotentialAt, temperature: Float[ArrayLike, ""]) -> PairValues:
+        return PairValues.of(potential, temperature, self.density, self.grid)
+
+    def _log_weights(self, pair: PairValues, temperature: Float[ArrayLike, ""]) -> Float[Array, " frame"]:
+        energy = pair.energy / (GAS_CONSTANT * temperature)
         return self.mbar.log_weights(_reduced(energy, self.modes, self.middle, self.scatter))[0]
 
     def averages(
-        self, potential: Truncation, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0, warming: Any = None
+        self, potential: Truncation | PotentialAt, temperature: Float[ArrayLike, ""], smallest_sample: float = 0.0
     ) -> PairAverages:
         r"""Return the averages for a potential, whose cutoff is an edge of the grid, at a temperature [K].
 
@@ -331,15 +324,14 @@ class References(eqx.Module):
         Parameters
         ----------
         potential
-            The potential.
+            The potential; a function of the temperature [K] if it depends on it.
         temperature
             Temperature [K].
         smallest_sample
             Effective sample size :math:`n_\mathrm{min}` below which the frames' own error is not believed.
-        warming
-            Derivative of the potential in the temperature, as of a pytree; None if it does not depend on it.
         """
-        log_weights = self.log_weights(potential, temperature)
+        pair = self._pair(potential, temperature)
+        log_weights = self._log_weights(pair, temperature)
         size = self.mbar.effective_sample_size(log_weights)
         mean, factor = self.mbar.average(log_weights, self.modes)
         return PairAverages(
@@ -350,30 +342,13 @@ class References(eqx.Module):
             self.scatter,
             self.neglected,
             size,
-            potential,
-            warming,
+            pair,
             jnp.asarray(temperature, float),
             self.density,
             self.num_particles,
             self.grid,
             self.long_range,
         )
-
-
-def _pair_energy(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
-    """Return the energy [kJ/mol] of a pair at every node; zero beyond the cutoff."""
-    return jnp.where(grid.below(potential.cutoff), grid.values(potential.energy_inside), 0.0)
-
-
-def _energy(potential: Truncation, temperature: Float[ArrayLike, ""], grid: PairGrid) -> Float[Array, " node"]:
-    """Return the reduced energy of a pair at every node."""
-    return _pair_energy(potential, grid) / (GAS_CONSTANT * temperature)
-
-
-def _virial(potential: Truncation, grid: PairGrid) -> Float[Array, " node"]:
-    """Return the virial ``-r u'`` [kJ/mol] of a pair at every node; zero beyond the cutoff."""
-    values = grid.values(lambda r: -r * jax.grad(potential.energy_inside)(r))
-    return jnp.where(grid.below(potential.cutoff), values, 0.0)
 
 
 def _reduced(

@@ -1,4 +1,4 @@
-r"""Reference simulations placed along a posterior, before it is sampled.
+r"""Reference simulations placed along a posterior, before it is sampled, and again where its draws have gone.
 
 Averages of a liquid are carried to a potential from reference simulations (see `bayesff.ensembles`), and are worth what the
 references' overlap with it is worth. So the references must follow the posterior, which is not known before they are there:
@@ -8,12 +8,15 @@ references' overlap with it is worth. So the references must follow the posterio
 2. draw from the Laplace approximation at the mode, and where the effective sample size over the draws is lowest (its 5th
    percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid.
 
+3. sample, and where a twentieth of the draws have fewer effective frames than required (they may have gone to where the normal
+   approximation did not, or found another mode), simulate at such a draw and begin again.
+
 A budget bounds the simulations, and `Placed.shortfall` says when it has run out. Parameters of references are rounded to four
 digits: the same simulation is then found again in the store after a run on another machine.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import jax
@@ -113,6 +116,8 @@ class Placement:
         Budget of simulations.
     num_draws
         Draws of the Laplace approximation that the sample sizes are looked at.
+    max_rounds
+        How often the posterior is sampled at most.
 
     Raises
     ------
@@ -123,9 +128,10 @@ class Placement:
     required: float = 200.0
     max_simulations: int = 20
     num_draws: int = 200
+    max_rounds: int = 4
 
     def __post_init__(self) -> None:
-        for name in ("required", "max_simulations", "num_draws"):
+        for name in ("required", "max_simulations", "num_draws", "max_rounds"):
             if not getattr(self, name) > 0:
                 raise ParameterError(f"Placement: {name} must be greater than zero, found {getattr(self, name)}")
 
@@ -148,7 +154,48 @@ class Placement:
         NumericalError
             If a simulation has left the rails.
         """
-        return _Work(self, problem, store, seed, progress).run()
+        return _Work(self, problem, store, seed, progress).place()
+
+    def sample(
+        self,
+        problem: CalibrationProblem,
+        store: EnsembleStore,
+        seed: int,
+        progress: Progress,
+        sampler: Callable[[CalibrationProblem], DataTree],
+    ) -> DataTree:
+        """Place the references of a problem, sample it, and place more of them until they serve its draws.
+
+        Parameters
+        ----------
+        problem
+            The problem; a liquid that has references keeps them.
+        store
+            Where finished simulations are kept.
+        seed
+            Seed of the simulations and the draws of the normal approximation.
+        progress
+            Called as ``progress("references", done, budget)``.
+        sampler
+            Makes the posterior of a problem that has references.
+
+        Returns
+        -------
+        xarray.DataTree
+            The posterior, see `Placed.described`.
+
+        Raises
+        ------
+        NumericalError
+            If a simulation has left the rails.
+        """
+        work = _Work(self, problem, store, seed, progress)
+        for sampled in range(1, self.max_rounds + 1):
+            placed = work.place()
+            tree = sampler(placed.problem)
+            if sampled == self.max_rounds or not work.follow(tree):
+                break
+        return placed.described(tree)
 
 
 @dataclass
@@ -167,12 +214,15 @@ class _Work:
         self.liquids = liquids_of(self.original)
         self.states = [state for state in liquid_states(self.original) if not self.liquids[state.liquid].references]
 
-    def run(self) -> Placed:
+    def place(self) -> Placed:
+        """Add references until they serve the normal approximation at the mode."""
         if not self.states:
             return Placed(self.original, (), (), np.zeros(0), "", self.placement.required)
         key = jax.random.key(self.seed)
-        start = Target(self.original)
-        self._simulate(start, jnp.median(start.sample_prior(key, _NUM_PRIOR), axis=0), self.states)
+        if not self.simulations:
+            start = Target(self.original)
+            median = jnp.median(start.sample_prior(key, _NUM_PRIOR), axis=0)
+            self._simulate(start.latents(median).parameters, self.states)
         while True:
             problem = self._problem()
             target = Target(problem)
@@ -190,7 +240,27 @@ class _Work:
                 return Placed(
                     reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
                 )
-            self._simulate(target, where, missing)
+            self._simulate(target.latents(where).parameters, missing)
+
+    def follow(self, tree: DataTree) -> bool:
+        """Simulate at draws of a posterior where the references do not serve them; return whether there were any."""
+        if not self.states:
+            return False
+        sizes = tree["ensembles"]["effective_sample_size"].stack(sample=("chain", "draw")).to_numpy()
+        posterior, places = tree["posterior"].to_dataset().stack(sample=("chain", "draw")), liquid_states(self.original)
+        found = False
+        for state in self.states:
+            own = sizes[places.index(state)]
+            rank = len(own) // 20
+            draw = int(np.argsort(own)[rank])
+            if own[draw] < self.placement.required and len(self.simulations) < self.placement.max_simulations:
+                sites = {
+                    name: f"{name}_environment" if f"{name}_environment" in posterior else name for name in self.original.priors
+                }
+                at_draw = {name: jnp.asarray(posterior[site].to_numpy()[..., draw]) for name, site in sites.items()}
+                self._simulate(at_draw, [state])
+                found = True
+        return found
 
     def _next(
         self, target: Target, key: PRNGKeyArray
@@ -220,9 +290,8 @@ class _Work:
         ]
         return with_liquids(self.original, grown)
 
-    def _simulate(self, target: Target, where: Float[Array, " dim"], states: Sequence[LiquidState]) -> None:
-        """Simulate some states with the parameters that a point of the unconstrained space has in their environments."""
-        parameters = target.latents(where).parameters
+    def _simulate(self, parameters: Mapping[str, Array], states: Sequence[LiquidState]) -> None:
+        """Simulate some states with the parameters (those of all environments) that they have in their own."""
         for state in states:
             liquid = self.liquids[state.liquid]
             here = {name: _rounded(value) for name, value in self.original.parameters_in(parameters, state.environment).items()}

@@ -51,6 +51,8 @@ class Target:
         self.size = int(start.size)
         located = {n: np.full(np.shape(value), n in problem.location_sites) for n, value in unconstrained.items()}
         is_location = np.asarray(ravel_pytree(located)[0], dtype=bool)
+        # Samplers evaluate this at several places of their programs: it is traced once.
+        self._log_parts = jax.jit(self._parts)
         self.locations, self.sizes = np.flatnonzero(is_location), np.flatnonzero(~is_location)
 
     def constrain(self, z: Float[Array, " dim"]) -> dict[str, Array]:
@@ -109,7 +111,7 @@ class Target:
         log_prior, log_likelihood, predictions = self._log_parts(z, observed)
         return log_prior + log_likelihood, predictions
 
-    def _log_parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
+    def _parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
         latents, trace = self._sample(z)
         log_prior = self._log_prior(z, trace)
         predictions, log_likelihood, known = {}, jnp.zeros(()), KnownAverages()

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -112,8 +113,7 @@ class Liquid(eqx.Module):
         InsufficientSamplesError
             If fewer frames are effective than ``smallest_sample``; not while JAX traces.
         """
-        effective, warming = eqx.filter_jvp(lambda at: self._effective(potential, at), (temperature,), (jnp.ones(()),))
-        found = self._references(density).averages(effective, temperature, self.smallest_sample, warming)
+        found = self._references(density).averages(partial(self._effective, potential), temperature, self.smallest_sample)
         if not traced(found.effective_sample_size) and found.effective_sample_size < self.smallest_sample:
             raise InsufficientSamplesError(
                 f"Liquid: at least {self.smallest_sample:g} effective frames are needed at {float(temperature):g} K and "

@@ -1,5 +1,8 @@
 r"""The effective potential by which nearly classical particles obey quantum statistics, to first order in :math:`\hbar^2`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -56,8 +59,21 @@ class FeynmanHibbs(PairPotential):
 
     def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
         r = as_float(r)
-        energy, slope = jax.value_and_grad(self.potential.pair_energy)(r)
-        bend = jax.grad(jax.grad(self.potential.pair_energy))(r)
-        width = HBAR_SQUARED_OVER_MASS / (12 * self.molar_mass * GAS_CONSTANT * self.temperature)
-        corrected = energy + width * (bend + 2 * slope / r)
+        (energy, slope), (_, bend) = _with_slope(lambda r: _with_slope(self.potential.pair_energy, r), r)
+        corrected = energy + self._width() * (bend + 2 * slope / r)
         return jnp.where(jnp.isfinite(corrected), corrected, energy)
+
+    def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        # The correction times r^2 is the derivative of r^2 u'.
+        radius = as_float(radius)
+        slope = _with_slope(self.potential.pair_energy, radius)[1]
+        return self.potential.energy_beyond(radius) - self._width() * radius**2 * slope
+
+    def _width(self) -> Array:
+        """Return the factor of the correction [angstrom^2]: a third of a particle's mean square displacement in one direction."""
+        return HBAR_SQUARED_OVER_MASS / (12 * self.molar_mass * GAS_CONSTANT * self.temperature)
+
+
+def _with_slope(function: Callable[[Array], Any], r: Array) -> tuple[Any, Any]:
+    """Return a function of one number and its derivative, in forward mode: nested, it makes less of a program than `jax.grad`."""
+    return jax.jvp(function, (r,), (jnp.ones_like(r),))

@@ -11,11 +11,12 @@ import pytest
 
 import bayesff.potentials as bp
 from bayesff.calibration import CalibrationProblem, Prior, Term
-from bayesff.calibration.reach import liquid_states, liquids_of
+from bayesff.calibration.reach import liquid_states, liquids_of, with_liquids
 from bayesff.datasets import DataSet, Environment, Source
 from bayesff.ensembles import EnsembleStore, Simulation
 from bayesff.errors import ParameterError
-from bayesff.inference import NUTS, Laplace, Placement
+from bayesff.inference import Laplace, Placement
+from bayesff.inference.target import silent
 from bayesff.observables import DimerEnergy, InternalEnergy, Liquid, Pressure
 
 DENSITY, TEMPERATURE, TRUTH = 0.0180, 130.0, (0.98, 3.40)
@@ -52,8 +53,12 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def problem(store):
-    """Energy and pressure of the true potential, from a simulation that no reference is."""
-    truth = bp.LennardJones(*TRUTH)
+    return make_problem(store, *TRUTH)
+
+
+def make_problem(store, *parameters):
+    """Energy and pressure of a potential, from a simulation that no reference is."""
+    truth = bp.LennardJones(*parameters)
     liquid = make_liquid(num_frames=400)
     known = liquid.with_ensembles([store.get(liquid.simulation(truth, TEMPERATURE, DENSITY, seed=77))])
     state = {"temperature": np.array([TEMPERATURE]), "density": np.array([DENSITY])}
@@ -115,10 +120,8 @@ def test_draws_beyond_the_references_make_a_run_unconverged(problem, placed):
     (liquid,) = liquids_of(placed.problem)
     from dataclasses import replace
 
-    from bayesff.calibration.reach import with_liquids
-
     demanding = with_liquids(placed.problem, [replace(liquid, smallest_sample=5000.0)])
-    tree = NUTS(num_warmup=100, num_draws=100).run(demanding, jax.random.key(2))
+    tree = Laplace(num_draws=200).run(demanding, jax.random.key(2))
     assert int(tree["diagnostics"]["converged"]) == 0
     assert "effective frames of the reference simulations at 130 K" in tree["diagnostics"].attrs["reasons"]
     assert json.loads(tree.attrs["terms"]) == {"internal_energy": "internal_energy", "pressure": "pressure"}
@@ -135,6 +138,26 @@ def test_draws_that_are_not_where_references_were_placed_make_a_run_unconverged(
     assert "the draws are not where those were placed" in left["diagnostics"].attrs["reasons"]
     assert "reasons" in tree["diagnostics"].attrs
     assert int(tree["diagnostics"]["converged"]) == 1  # the tree that was given is as it was
+
+
+@pytest.mark.slow
+def test_references_follow_the_draws(problem, store):
+    """A sampler that goes elsewhere: its draws are those of data whose liquid has atoms that are 0.6 % larger."""
+    elsewhere, rounds = make_problem(store, 0.98, 3.42), []
+
+    def sampler(found):
+        rounds.append(len(liquids_of(found)[0].references[0].mbar.num_frames))
+        tree = Laplace(num_draws=200).run(with_liquids(elsewhere, liquids_of(found)), jax.random.key(4))
+        tree["diagnostics"] = tree["diagnostics"].to_dataset().assign(converged=1).assign_attrs(reasons="")
+        return tree
+
+    tree = Placement(required=40.0, max_simulations=12).sample(problem, store, 3, silent, sampler)
+    assert 1 < len(rounds) <= 4
+    assert rounds == sorted(set(rounds))
+    assert int(tree["ensembles"].attrs["num_simulations"]) == rounds[-1]
+    assert float(tree["ensembles"]["effective_sample_size"].quantile(0.05)) > 40
+    assert int(tree["diagnostics"]["converged"]) == 1
+    assert abs(float(tree["posterior"]["sigma"].mean()) - 3.42) < 3 * float(tree["posterior"]["sigma"].std())
 
 
 def test_a_problem_without_a_liquid_needs_no_references(store):

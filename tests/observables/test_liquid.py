@@ -142,23 +142,20 @@ def test_states_in_any_order(liquid):
 
 def test_derivatives_in_the_parameters(liquid):
     """Forward, backward, and against differences."""
+    wanted = [
+        (InternalEnergy(liquid), STATE),
+        (Pressure(liquid), STATE),
+        (PairDistribution(liquid), curve([3.7, 5.0])),
+        (StructureFactor(liquid), waves([1.0, 2.0])),
+    ]
 
+    @jax.jit
     def predicted(parameters):
         potential = argon(parameters[0], parameters[1])
-        return jnp.concatenate(
-            [
-                observable.predict(potential, state).mean
-                for observable, state in (
-                    (InternalEnergy(liquid), STATE),
-                    (Pressure(liquid), STATE),
-                    (PairDistribution(liquid), curve([3.7, 5.0])),
-                    (StructureFactor(liquid), waves([1.0, 2.0])),
-                )
-            ]
-        )
+        return jnp.concatenate([observable.predict(potential, state).mean for observable, state in wanted])
 
     place = jnp.array([0.98, 3.41])
-    forward, backward = jax.jacfwd(predicted)(place), jax.jacrev(predicted)(place)
+    forward, backward = jax.jit(jax.jacfwd(predicted))(place), jax.jit(jax.jacrev(predicted))(place)
     np.testing.assert_allclose(forward, backward, rtol=1e-3, atol=1e-3 * np.abs(forward).max())
     for index, step in enumerate((2e-4, 2e-4)):
         move = step * jnp.eye(2)[index]
