@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -132,9 +132,10 @@ class _Options:
     device: Device
     jobs: int | None
     overwrite: bool
+    resume: bool
+    ensembles: Path | None = None
     transfer: bool = False
     scheduler: str | None = None
-    resume: bool = False
 
 
 class _Terminated(KeyboardInterrupt):
@@ -159,12 +160,23 @@ _Warmup = Annotated[int | None, _number("--warmup", 0, "Steps of each chain befo
 _Quick = Annotated[bool, typer.Option("--quick", help="Fewer draws than the study wants, for a first look.")]
 _Device = Annotated[Device, typer.Option(metavar="cpu|gpu", help="Where to calculate.")]
 _Jobs = Annotated[int | None, _number("--jobs", 1, "Processes at once.  [default: by the number of cores; 1 on a GPU]")]
-_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a finished run in the folder.")]
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a finished run in the folder, or start an interrupted one anew.")
+]
 _Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Run the refits on the Dask cluster of this scheduler, such as tcp://host:8786."),
 ]
-_Resume = Annotated[bool, typer.Option("--resume", help="Go on with a transfer assessment that was interrupted.")]
+_Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was interrupted.")]
+_Ensembles = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Where reference simulations of liquids are kept and found again.  [default: $BAYESFF_ENSEMBLES, or else "
+        "~/.cache/bayesff/ensembles]",
+        show_default=False,
+    ),
+]
 
 
 @app.command(short_help="Run a study and write its report.")
@@ -179,13 +191,18 @@ def run(
     device: _Device = Device.cpu,
     jobs: _Jobs = None,
     overwrite: _Overwrite = False,
+    resume: _Resume = False,
+    ensembles: _Ensembles = None,
     transfer: Annotated[bool, typer.Option("--transfer", help="Assess transferability too, as 'bayesff transfer' does.")] = False,
 ) -> None:
     """Run a study: calibrate each candidate potential, and write posterior, metrics, figures and report to a folder.
 
     A study is a Python file that defines 'study = bayesff.Study(...)'; 'bayesff list' lists those that come with the package.
+
+    Finished candidates are kept until the run has been written: a run that was interrupted goes on with --resume.
     """
-    _start(study, output, _Options(_settings(draws, chains, warmup), seed, quick, device, jobs, overwrite, transfer))
+    settings = _settings(draws, chains, warmup)
+    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, resume, ensembles, transfer))
 
 
 @app.command(short_help="Run a study and assess the transferability of its potentials.")
@@ -205,12 +222,60 @@ def transfer(
 ) -> None:
     """Run a study and assess transferability: each potential is refitted without each environment, to each one alone, and more.
 
-    Refits are kept as soon as they are finished: a run that was interrupted goes on with --resume. With --scheduler the refits
-    run on a Dask cluster whose workers see the study's file and the output folder.
+    Finished candidates and refits are kept until the run has been written: a run that was interrupted goes on with --resume.
+    With --scheduler the refits run on a Dask cluster whose workers see the study's file and the output folder.
     """
-    _start(
-        study, output, _Options(_settings(draws, chains, warmup), seed, quick, device, jobs, overwrite, True, scheduler, resume)
-    )
+    settings = _settings(draws, chains, warmup)
+    options = _Options(settings, seed, quick, device, jobs, overwrite, resume, transfer=True, scheduler=scheduler)
+    _start(study, output, options)
+
+
+@app.command(short_help="Place the reference simulations of a study's liquids.")
+def simulate(
+    study: _Study,
+    ensembles: _Ensembles = None,
+    seed: Annotated[int, _number("--seed", 0, "Seed: that of the runs that will use the simulations.")] = 1,
+    jobs: Annotated[int | None, _number("--jobs", 1, "Processes at once.  [default: by the number of cores]")] = None,
+) -> None:
+    """Run the reference simulations that a study of liquids needs, without sampling its posterior.
+
+    They are placed along an approximation of the posterior, until enough of their frames are effective at every state; exit code
+    3 says that the study's budget of simulations ended before. 'bayesff run' with the same seed and folder finds all of them.
+    """
+    from bayesff.study import find
+
+    path = find(study)
+    with _interruptible():
+        placed = _simulate(path, ensembles, seed, jobs)
+    raise typer.Exit(DONE if placed else NOT_CONVERGED)
+
+
+def _simulate(path: Path, ensembles: Path | None, seed: int, jobs: int | None) -> bool:
+    """Run the reference simulations of a study and show them; return whether they suffice."""
+    from bayesff.terminal import ProgressDisplay, console, show_simulated
+
+    started = time.monotonic()
+    with ProgressDisplay(console(stderr=True)) as progress:
+        progress.show("", "reading the study", 0, 1)
+        _use_device(Device.cpu)
+        from bayesff import running
+        from bayesff.study import load
+
+        study = load(path)
+        if not running.liquid_candidates(study):
+            raise BayesffError(
+                f"study {study.name!r}: a candidate that observes a liquid is needed, found none that needs reference "
+                "simulations: calibrate it by 'bayesff run'"
+            )
+        folder = ensembles or running.ensembles_folder()
+        running.check_ensembles(folder)
+        progress.show("", "reading the study", 1, 1)
+        settings = running.Settings(seed, jobs or running.default_jobs(study), ensembles=folder)
+        with _noting(f"finished reference simulations are kept in {folder}: the same command goes on"):
+            found = running.simulate(path, study, settings, progress.show)
+    show_simulated(console(), found)
+    typer.echo(f"Simulations: {folder} ({_duration(time.monotonic() - started)})")
+    return not any(one.shortfall for one in found.values())
 
 
 def _settings(draws: int | None, chains: int | None, warmup: int | None) -> dict[str, int]:
@@ -225,18 +290,30 @@ def _start(study: str, output: Path | None, options: _Options) -> None:
 
     path = find(study)
     folder = Path(f"{path.stem}-run") if output is None else output
+    with _interruptible():
+        converged = _run(path, folder, options, _command(study, folder, options))
+    raise typer.Exit(DONE if converged else NOT_CONVERGED)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the program when it is interrupted, and say what is kept: the notes of the exception."""
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        converged = _run(path, folder, options, _command(study, folder, options))
+        yield
     except KeyboardInterrupt as stop:
-        kept = (
-            "; finished refits are kept, 'bayesff transfer' goes on with --resume"
-            if options.transfer
-            else ", nothing was written"
-        )
-        typer.echo(f"bayesff: interrupted{kept}", err=True)
+        typer.echo(f"bayesff: interrupted, {'; '.join(getattr(stop, '__notes__', ['nothing was written']))}", err=True)
         raise typer.Exit(TERMINATED if isinstance(stop, _Terminated) else INTERRUPTED) from None
-    raise typer.Exit(DONE if converged else NOT_CONVERGED)
+
+
+@contextmanager
+def _noting(kept: str) -> Iterator[None]:
+    """Say what is kept if the program is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.add_note(kept)
+        raise
 
 
 def _command(study: str, folder: Path, options: _Options) -> list[str]:
@@ -257,7 +334,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
     with ProgressDisplay(console(stderr=True)) as progress, ExitStack() as stack:
         progress.show("", "reading the study", 0, 1)
         _use_device(options.device)
-        from bayesff import refitting, reporting, running
+        from bayesff import keeping, refitting, reporting, running
         from bayesff.study import load
 
         reporting.check_output(folder, options.overwrite)
@@ -265,15 +342,24 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         changes = running.sampler_changes(study, options.settings, options.quick)
         jobs = options.jobs or (1 if options.device is Device.gpu else running.default_jobs(study))
         progress.show("", "reading the study", 1, 1)
-        calibrate = partial(running.calibrate, path, study, changes, options.seed, jobs, progress.show)
+        refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
         if options.transfer:
             refitting.check(study)
-            refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
-            facts = refitting.facts_of(path, study, options.seed, {"sampler": changes, "refits": refits.changes})
-            store = stack.enter_context(refitting.kept_store(folder, facts, options.resume, options.overwrite))
-            trees = refitting.assess_study(path, study, store, refits, calibrate, progress.show)
-        else:
-            trees = calibrate()
+        ensembles = options.ensembles or running.ensembles_folder()
+        if running.liquid_candidates(study):
+            running.check_ensembles(ensembles)
+            stack.enter_context(_noting(f"finished reference simulations are kept in {ensembles}"))
+        elif options.ensembles:
+            raise BayesffError(
+                f"--ensembles {options.ensembles}: a study that observes a liquid is needed, found none that needs reference "
+                f"simulations in {study.name!r}: leave it out"
+            )
+        settings = running.Settings(options.seed, jobs, changes, ensembles)
+        made_by = {"sampler": changes} | ({"refits": refits.changes} if options.transfer else {})
+        facts = keeping.facts_of(path, study, options.seed, made_by)
+        store = stack.enter_context(keeping.kept_store(folder, facts, options.resume, options.overwrite))
+        calibrate = partial(running.calibrate, path, study, settings, store, progress.show)
+        trees = refitting.assess_study(path, study, store, refits, calibrate, progress.show) if options.transfer else calibrate()
         provenance = reporting.collect(
             study.problems,
             command=command,

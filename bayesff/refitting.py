@@ -7,19 +7,17 @@ wherever and whenever it is run.
 """
 
 import hashlib
-import json
-import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesff.errors import BayesffError, OutputError, StudyError
+from bayesff.errors import BayesffError, StudyError
+from bayesff.keeping import Store
 from bayesff.study import Study, load
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class Task:
     @property
     def finished(self) -> bool:
         """Whether all its refits are in the store."""
-        return all(Store(Path(self.store)).has(self.candidate, refit) for refit in self.refits)
+        return all(Store(Path(self.store)).has(_name(self.candidate, refit)) for refit in self.refits)
 
     def run(self) -> int:
         """Run what is not in the store yet, write it there, and return how many refits that were.
@@ -87,112 +85,17 @@ class Task:
         transfer = replace(study.transfer, sampler=replace(study.transfer.sampler, **dict(self.changes)))
         # Those that run side by side run again side by side, so that each has the draws that it would have had.
         parts = [self.refits[i : i + self.side_by_side] for i in range(0, len(self.refits), self.side_by_side)]
-        missing = [refit for part in parts if not all(store.has(self.candidate, one) for one in part) for refit in part]
+        missing = [refit for part in parts if not all(store.has(_name(self.candidate, one)) for one in part) for refit in part]
         refitter = Refitter(study.problems[self.candidate], transfer, self.side_by_side)
         key = jax.random.fold_in(jax.random.key(self.seed), zlib.crc32(self.candidate.encode()))
         for refit, tree in refitter.run(missing, key):
-            store.put(self.candidate, refit, tree)
+            store.put(_name(self.candidate, refit), tree)
         return len(missing)
 
 
-class Store:
-    """A folder of finished refits, each a NetCDF file that is written under a temporary name and renamed.
-
-    Parameters
-    ----------
-    folder
-        The folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def path(self, candidate: str, refit: "Refit") -> Path:
-        """Return the file of a refit."""
-        return self.folder / f"{candidate}-{refit.variant}-{hashlib.sha256(str(refit).encode()).hexdigest()[:16]}.nc"
-
-    def has(self, candidate: str, refit: "Refit") -> bool:
-        """Return whether a refit is finished."""
-        return self.path(candidate, refit).is_file()
-
-    def put(self, candidate: str, refit: "Refit", tree: "DataTree") -> None:
-        """Write a finished refit."""
-        from bayesff.reporting.store import storable_tree
-        from bayesff.writing import atomic
-
-        with atomic(self.path(candidate, refit)) as temporary:
-            storable_tree(tree).to_netcdf(temporary, engine="h5netcdf")
-
-    def get(self, candidate: str, refit: "Refit") -> "DataTree":
-        """Read a finished refit."""
-        import xarray
-
-        with xarray.open_datatree(self.path(candidate, refit), engine="h5netcdf") as opened:
-            return opened.load()
-
-    def posterior(self) -> Path:
-        """Return the file of the calibrations to all data."""
-        return self.folder / "posterior.nc"
-
-
-@contextmanager
-def kept_store(output: Path, facts: Mapping[str, Any], resume: bool, overwrite: bool) -> Iterator[Store]:
-    """Give the store of a run, beside its output folder; it is removed when the run has been written.
-
-    If the run fails, what is finished stays; a store in which nothing is finished is no interrupted run, and goes too.
-
-    Parameters
-    ----------
-    output
-        Where the run will be written.
-    facts
-        What makes the refits what they are: study, data, seed, settings.
-    resume
-        Whether to go on with the store of a run that was ended.
-    overwrite
-        Whether to remove such a store.
-
-    Raises
-    ------
-    OutputError
-        If there is such a store and neither is wanted; if it is of another study, seed, data or settings; if it cannot be
-        written.
-    """
-    folder = output.parent / f".{output.name}.refits"
-    said = json.dumps(facts, indent=2, sort_keys=True)
-    about = folder / "about.json"
-    if about.is_file() and _has_results(folder) and not overwrite:
-        if not resume:
-            raise OutputError(
-                f"{folder}: an interrupted run is kept here: 'bayesff transfer' goes on with it by --resume, --overwrite "
-                "starts anew"
-            )
-        if about.read_text(encoding="utf-8") != said:
-            raise OutputError(
-                f"{folder}: the interrupted run must be of this study, data, seed and settings to go on with it, found others: "
-                "repeat its command, or add --overwrite instead of --resume to start anew"
-            )
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        try:
-            folder.mkdir(parents=True)
-            about.write_text(said, encoding="utf-8")
-        except OSError as error:
-            raise OutputError(
-                f"{folder}: the folder cannot be written ({error.strerror}): choose another --output folder"
-            ) from None
-    try:
-        yield Store(folder)
-    except BaseException:
-        if not _has_results(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _has_results(folder: Path) -> bool:
-    """Return whether a store holds anything that is finished."""
-    return any(folder.glob("*.nc"))
+def _name(candidate: str, refit: "Refit") -> str:
+    """Return the name of a refit in the store."""
+    return f"{candidate}-{refit.variant}-{hashlib.sha256(str(refit).encode()).hexdigest()[:16]}"
 
 
 def check(study: Study) -> None:
@@ -212,19 +115,6 @@ def check(study: Study) -> None:
                 f"study {study.name!r}: transferability can be assessed without liquids only so far, found terms of a liquid in "
                 f"{name}: calibrate it by 'bayesff run', or leave these terms out"
             )
-
-
-def facts_of(path: Path, study: Study, seed: int, changes: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """Return what makes the refits of a study what they are."""
-    from bayesff.reporting.provenance import data_sources
-
-    return {
-        "study": study.name,
-        "file": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "data": [source["sha256"] for source in data_sources(study.problems)],
-        "seed": seed,
-        "changes": {kind: dict(values) for kind, values in changes.items()},
-    }
 
 
 def tasks_of(path: Path, study: Study, store: Store, seed: int, changes: Mapping[str, int], side_by_side: int) -> list[Task]:
@@ -287,7 +177,7 @@ def follow(tasks: Sequence[Task], cluster: "LocalPool | DaskCluster", tell: Tell
 
 def count_finished(tasks: Sequence[Task]) -> tuple[int, int]:
     """Return how many refits of some tasks are in the store, and how many there are."""
-    found = [Store(Path(task.store)).has(task.candidate, refit) for task in tasks for refit in task.refits]
+    found = [Store(Path(task.store)).has(_name(task.candidate, refit)) for task in tasks for refit in task.refits]
     return sum(found), len(found)
 
 
@@ -437,11 +327,11 @@ def assess_study(
     path, study
         The study and its file.
     store
-        Where finished parts are kept; what is there is not computed again.
+        Where finished refits are kept; what is there is not computed again.
     settings
         How the refits are run.
     calibrate
-        Calibrates all candidates to all data.
+        Calibrates all candidates to all data; those that are finished are not calibrated again.
     report
         Is told how far it is, as ``report(candidate, stage, done, total)``.
 
@@ -452,14 +342,10 @@ def assess_study(
     """
     import xarray
 
-    from bayesff.reporting.store import load_posterior, save_posterior
-
     side_by_side = 1 if settings.device == "cpu" else 0
     tasks = tasks_of(path, study, store, settings.seed, settings.changes, side_by_side)
     cluster = DaskCluster(settings.scheduler) if settings.scheduler else None  # asked before hours are spent
-    if not store.posterior().is_file():
-        save_posterior(calibrate(), store.posterior(), study=study.name, question=study.question)
-    trees = load_posterior(store.posterior())
+    trees = calibrate()
     if not all(task.finished for task in tasks):
         with cluster or LocalPool(min(settings.jobs, len(tasks))) as workers:
             follow(tasks, workers, lambda done, total: report("", "refits", done, total))
@@ -480,7 +366,7 @@ def _assess(study: Study, store: Store) -> "tuple[dict[str, dict[str, Any]], Any
 
     fits = {}
     for candidate, problem in study.problems.items():
-        trees = [store.get(candidate, refit) for refit in plan(problem)]
+        trees = [store.get(_name(candidate, refit)) for refit in plan(problem)]
         fits[candidate] = {refit_of(tree): tree for tree in trees}
     return {
         name: assess_transfer(own, study.transfer, study.transfer.published.get(name, ())) for name, own in fits.items()

@@ -2,7 +2,7 @@
 
 import textwrap
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bayesff.comparing import Comparison, Row, Value
     from bayesff.datasets import DataSet
     from bayesff.reporting import Run
+    from bayesff.running import Simulated
 
 _STAGES = {
     "references": "simulating references",
@@ -136,6 +137,32 @@ def show_results(where: Console, run: "Run", quick: bool) -> None:
     where.print()
     where.print(made)
     where.print()
+
+
+def show_simulated(where: Console, found: "Mapping[str, Simulated]") -> None:
+    """Show whether the budget was enough, then every state of the liquids with its reference simulations."""
+    from bayesff.reporting.wording import candidate_text
+
+    short = {name: one.shortfall for name, one in found.items() if one.shortfall}
+    where.print()
+    if short:
+        where.print("BUDGET USED UP: give the study's Placement a larger max_simulations, or narrower priors.", style="bold red")
+        for name, reason in short.items():
+            where.print(Padding(f"{candidate_text(name)}: {reason}.", (0, 0, 0, 2)))
+    else:
+        where.print("The reference simulations suffice.", style="bold green")
+    numbers = ("temperature\n[K]", "density\n[1/Å³]", "simulations", "effective\nframes", "required")
+    made = table("candidate", *numbers, right=numbers, fold="candidate")
+    for name, one in found.items():
+        for state in one.states:
+            at = (f"{state.temperature:g}", f"{state.density:.5g}")
+            served = (str(state.num_simulations), f"{state.sample_size:.0f}", f"{one.required:g}")
+            made.add_row(candidate_text(name), *at, *served)
+    where.print()
+    where.print(made)
+    where.print()
+    end = "; where the budget was used up before, those at its mode" if short else ""
+    where.print(f"Effective frames: 5th percentile over draws of a normal approximation to the posterior{end}.")
 
 
 def show_data_set(where: Console, data: "DataSet", folder: Path, num_rows: int) -> None:

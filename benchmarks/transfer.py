@@ -26,7 +26,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from distributed import Client, LocalCluster
 
 from bayesff import refitting, running
-from bayesff.refitting import Store, Task
+from bayesff.keeping import Store
+from bayesff.refitting import Task
 from bayesff.study import Study, find, load
 
 MATRIX = ("shared",)
@@ -39,8 +40,10 @@ def silent(*_: object) -> None:
 
 def seconds_of_calibration(path: Path, study: Study, quick: bool) -> float:
     """Return the seconds that the calibration of all candidates takes, side by side."""
+    settings = running.Settings(1, running.default_jobs(study), running.sampler_changes(study, {}, quick))
     began = time.perf_counter()
-    running.calibrate(path, study, running.sampler_changes(study, {}, quick), 1, running.default_jobs(study), silent)
+    with tempfile.TemporaryDirectory() as folder:
+        running.calibrate(path, study, settings, Store(Path(folder)), silent)
     return time.perf_counter() - began
 
 

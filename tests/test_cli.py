@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import xarray
 
 import bayesff
-from bayesff import cli
+from bayesff import cli, keeping, reporting, running
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -149,7 +150,7 @@ def test_list_shows_the_studies(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_of_run_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--help"]) == 0
     out = capsys.readouterr().out
-    for option in ("output", "seed", "draws", "chains", "warmup", "quick", "device", "jobs", "overwrite"):
+    for option in ("output", "seed", "draws", "chains", "warmup", "quick", "device", "jobs", "overwrite", "resume", "ensembles"):
         assert f"--{option} " in out
     assert max(map(len, out.splitlines())) <= 80
 
@@ -322,8 +323,6 @@ def test_processes_and_starting_the_file_itself_give_the_same_draws(finished: Fi
 def test_a_run_that_has_not_converged_says_so_first_and_exits_with_3(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bayesff import reporting, running
-
     trees = reporting.load_posterior(finished.folder / "posterior.nc")
     diagnostics = trees["lennard_jones"]["diagnostics"]
     diagnostics["converged"] = 0
@@ -357,6 +356,85 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing(jobs: int, sent: int, c
     assert out == ""
     assert time.monotonic() - began < 30  # the sampler takes a minute
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"six.py"}
+
+
+LOGGED = """
+import time
+from pathlib import Path
+
+folder = Path(__file__).parent
+
+class Logged:
+    # The second candidate that is sampled waits, until there is a file that says go.
+    def run(self, problem, key, progress):
+        with (folder / "sampled").open("a+") as log:
+            log.write("another\\n")
+            log.seek(0)
+            number = len(log.readlines())
+        while number > 1 and not (folder / "go").exists():
+            progress("waiting", 0, 1)
+            time.sleep(0.1)
+        return bff.inference.Laplace(num_draws=100, num_chains=2).run(problem, key, progress)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_with_the_candidates_that_are_finished(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = write_study(tmp_path, "Logged()", "{'one': problem, 'lennard_jones': problem}", before=LOGGED)
+    arguments = ["run", str(study), "--jobs", "1", "--seed", "3"]
+    kept, output = tmp_path / ".out.unfinished", ("--output", str(tmp_path / "out"))
+    killed = in_process_of_its_own(*arguments, *output, folder=tmp_path)
+    assert killed.stderr is not None
+    assert any("lennard_jones: waiting" in line for line in killed.stderr)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert {path.name for path in kept.iterdir()} == {"about.json", "one.nc"}
+    before = keeping.Store(kept).get("one")
+
+    said = refused(capsys, *arguments, *output)
+    assert said.endswith("an interrupted run is kept here: add --resume to go on with it, or --overwrite to start anew")
+    assert "to go on with it, found differences in seed: repeat" in refused(
+        capsys, *arguments, *output, "--resume", "--seed", "4"
+    )
+    text = study.read_text(encoding="utf-8")
+    study.write_text(f"{text}# changed", encoding="utf-8")
+    assert "found differences in the study's file" in refused(capsys, *arguments, *output, "--resume")
+    study.write_text(text, encoding="utf-8")
+
+    (tmp_path / "go").touch()
+    monkeypatch.setattr("bayesff.reporting.run._write_report", lambda *_: None)
+    # What --overwrite may replace is a finished run, not the one that goes on.
+    assert cli.main([*arguments, *output, "--resume", "--overwrite"]) == 0
+    assert "one: finished before" in capsys.readouterr().err
+    assert len((tmp_path / "sampled").read_text(encoding="utf-8").splitlines()) == 3
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"six.py", "sampled", "go", "out"}
+    made = reporting.load_posterior(tmp_path / "out" / "posterior.nc")
+    assert made["one"].equals(before)
+    assert made["lennard_jones"].equals(reporting.load_posterior(finished.folder / "posterior.nc")["lennard_jones"])
+
+
+def test_an_interruption_says_how_many_posteriors_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(path: Path, study: bayesff.Study, settings: running.Settings, store: keeping.Store, *_: object) -> None:
+        for label in study.problems:
+            store.path(label).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "calibrate", interrupted)
+    monkeypatch.setattr(
+        threading, "active_count", lambda: 1
+    )  # with other threads the program ends at once, and the tests with it
+    for candidates, kept in {
+        "{'one': problem}": "1 finished posterior is kept",
+        "{'one': problem, 'two': problem}": "2 finished posteriors are kept",
+    }.items():
+        study = write_study(tmp_path, candidates=candidates)
+        assert cli.main(["run", str(study), "--overwrite", "--output", str(tmp_path / "out")]) == cli.INTERRUPTED
+        said = f"bayesff: interrupted, {kept}, the same command with --resume goes on"
+        assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 # Wrong input ------------------------------------------------------------------------------------------------------------------
@@ -406,6 +484,24 @@ def test_an_option_that_the_sampler_lacks_is_refused(tmp_path: Path, capsys: pyt
     study = write_study(tmp_path)
     said = refused(capsys, "run", str(study), "--warmup", "100", "--output", str(tmp_path / "out"))
     assert said == "bayesff: --warmup: the sampler of study 'six' is Laplace, which has none: leave it out"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["run", "--ensembles", "kept"],
+            "--ensembles kept: a study that observes a liquid is needed, found none that needs refer",
+        ),
+        (["simulate"], "study 'six': a candidate that observes a liquid is needed, found none that needs reference simulations"),
+    ],
+)
+def test_simulations_of_a_study_without_a_liquid_are_refused(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refused(capsys, *arguments, str(write_study(tmp_path))).startswith(f"bayesff: {said}")
+    assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"six.py"}
 
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import xarray
 
-from bayesff import cli, refitting
+from bayesff import cli, keeping, refitting
 from bayesff.assessment.transfer import Refit, plan
 from bayesff.errors import BayesffError, OutputError
 from bayesff.study import load
@@ -110,14 +110,14 @@ def test_a_run_writes_the_assessment(finished):
     assert found["tension"]["p_value"] > 1e-3
     assert {fact["variant"] for fact in found["refits"]} == {"pooled", "shared", "separate"}
     assert all(fact["converged"] for fact in found["refits"])
-    assert not (finished.parent / ".out.refits").exists()
+    assert not (finished.parent / ".out.unfinished").exists()
 
 
 @pytest.mark.slow
 def test_a_run_that_was_ended_and_a_worker_that_was_lost_leave_the_same_numbers(study, finished, tmp_path, capsys):
     from distributed import LocalCluster
 
-    folder, kept, lost = tmp_path / "out", tmp_path / ".out.refits", []
+    folder, kept, lost = tmp_path / "out", tmp_path / ".out.unfinished", []
     command = [sys.executable, "-m", "bayesff", "transfer", str(study), "--output", str(folder), "--jobs", "2"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     wait_for(lambda: len(list(kept.glob("lennard_jones-*.nc"))) >= 2)
@@ -128,7 +128,7 @@ def test_a_run_that_was_ended_and_a_worker_that_was_lost_leave_the_same_numbers(
     assert 2 <= len(before) < 7
 
     assert run(study, "--output", folder) == cli.WRONG_INPUT
-    assert "an interrupted run is kept here: 'bayesff transfer' goes on with it by --resume" in capsys.readouterr().err
+    assert "an interrupted run is kept here: add --resume to go on with it" in capsys.readouterr().err
     assert run(study, "--output", folder, "--resume", "--seed", 2) == cli.WRONG_INPUT
     assert "must be of this study, data, seed and settings" in capsys.readouterr().err
 
@@ -186,7 +186,7 @@ def test_a_lost_process_of_the_pool_is_replaced(tmp_path):
 
 def test_a_task_whose_processes_are_lost_again_and_again_is_named(study, tmp_path, monkeypatch):
     loaded = load(study)
-    store = refitting.Store(tmp_path)
+    store = keeping.Store(tmp_path)
     tasks = refitting.tasks_of(study, loaded, store, 1, {}, 1)
     assert [task.refits[0].variant for task in tasks] == ["pooled", "shared", "separate"]
     assert sum(len(task.refits) for task in tasks) == len(plan(loaded.problems["lennard_jones"])) == 7
@@ -224,18 +224,18 @@ def finish_one_and_fail(store):
 
 
 def test_a_store_is_removed_when_the_run_has_been_written(tmp_path):
-    with refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
+    with keeping.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
         assert store.folder.is_dir()
     assert not store.folder.exists()
-    with pytest.raises(RuntimeError), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
+    with pytest.raises(RuntimeError), keeping.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
         raise RuntimeError
     assert not store.folder.exists()  # nothing was finished
-    with pytest.raises(RuntimeError), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
+    with pytest.raises(RuntimeError), keeping.kept_store(tmp_path / "out", {"seed": 1}, False, False) as store:
         finish_one_and_fail(store)
     assert store.folder.is_dir()
-    with pytest.raises(OutputError, match="interrupted run"), refitting.kept_store(tmp_path / "out", {"seed": 1}, False, False):
+    with pytest.raises(OutputError, match="interrupted run"), keeping.kept_store(tmp_path / "out", {"seed": 1}, False, False):
         pass
-    with refitting.kept_store(tmp_path / "out", {"seed": 2}, False, True) as store:
+    with keeping.kept_store(tmp_path / "out", {"seed": 2}, False, True) as store:
         assert json.loads((store.folder / "about.json").read_text()) == {"seed": 2}
 
 

@@ -2,6 +2,7 @@
 
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.mbar import MBAR
+from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
 from bayesff.ensembles.pair_values import PairValues
@@ -15,6 +16,7 @@ __all__ = [
     "EnsembleStore",
     "Estimate",
     "LongRange",
+    "OpenMMFluid",
     "PairAverages",
     "PairEnsemble",
     "PairFluid",

@@ -14,7 +14,7 @@ B. Leimkuhler, C. Matthews, J. Chem. Phys. 138, 174102 (2013), doi:10.1063/1.480
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -89,6 +89,8 @@ class PairFluid:
         If the box is too small for the cutoff.
     """
 
+    engine: ClassVar[str] = "pair fluid"
+
     potential: PairPotential
     temperature: float
     density: float
@@ -157,19 +159,24 @@ class PairFluid:
         setup = (potential, jnp.float32(self.temperature), jnp.float32(self.length), jnp.float32(self.molar_mass))
         steps = (jnp.float32(self.timestep), jnp.float32(self.friction))
         made = _simulate(setup, steps, phase, key, num_frames, stride, grid)
+        self._check(made, grid)
+        return made
+
+    def _check(self, made: Trajectory, grid: PairGrid) -> None:
+        """Raise an error if the integration has left the rails, or the grid does not hold a pair."""
+        name = type(self).__name__
         hottest = float(jnp.max(made.kinetic_temperature))
         if not hottest < 10 * self.temperature:
             raise NumericalError(
-                f"PairFluid: velocities must stay near {self.temperature:g} K, found {hottest:.3g} K: take a timestep shorter "
+                f"{name}: velocities must stay near {self.temperature:g} K, found {hottest:.3g} K: take a timestep shorter "
                 f"than {self.timestep:g} ps, or a start in which no particles overlap"
             )
         closest = float(jnp.min(made.closest))
         if closest < grid.edges[0]:
             raise NumericalError(
-                f"PairFluid: pairs are counted from the grid's first edge on, {grid.edges[0]:g} angstrom, found two particles "
+                f"{name}: pairs are counted from the grid's first edge on, {grid.edges[0]:g} angstrom, found two particles "
                 f"{closest:.4g} angstrom apart: begin the grid below"
             )
-        return made
 
 
 Setup = tuple[Truncation, Array, Array, Array]

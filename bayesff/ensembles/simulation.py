@@ -24,7 +24,7 @@ class Simulation:
     Parameters
     ----------
     fluid
-        What is simulated.
+        What is simulated; its class is the engine: `PairFluid` or `OpenMMFluid`.
     grid
         Nodes of the pair statistics.
     seed
@@ -63,7 +63,7 @@ class Simulation:
         fluid = {name: value for name, value in vars(self.fluid).items() if name != "potential"}
         settings = {name: getattr(self, name) for name in ("seed", "num_replicas", "num_frames", "stride", "num_warm")}
         return {
-            "engine": "pair fluid",
+            "engine": self.fluid.engine,
             "potential": describe(self.fluid.potential),
             "fluid": {name: value if isinstance(value, int) else float(value) for name, value in fluid.items()},
             "grid": asdict(self.grid),

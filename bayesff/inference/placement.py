@@ -189,13 +189,12 @@ class Placement:
         NumericalError
             If a simulation has left the rails.
         """
-        work = _Work(self, problem, store, seed, progress)
-        for sampled in range(1, self.max_rounds + 1):
-            placed = work.place()
+        work, rounds = _Work(self, problem, store, seed, progress), 0
+        while True:
+            placed, rounds = work.place(), rounds + 1
             tree = sampler(placed.problem)
-            if sampled == self.max_rounds or not work.follow(tree):
-                break
-        return placed.described(tree)
+            if rounds == self.max_rounds or not work.follow(tree):
+                return placed.described(tree)
 
 
 @dataclass
