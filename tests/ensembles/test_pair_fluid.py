@@ -55,7 +55,10 @@ def liquid():
 
 
 def test_the_thermostat(liquid):
-    """321 degrees of freedom a frame; the frames are correlated over about ten, a step of 10 fs heats by some 0.2 %."""
+    """321 degrees of freedom a frame; the frames are correlated over about ten.
+
+    At a step of 10 fs the velocities of BAOAB are 0.2 % too cold, the configurations are not.
+    """
     dense, _, _, made = liquid
     hot = np.asarray(made.kinetic_temperature)
     error = np.sqrt(2 / 324 / (hot.size / 10))
