@@ -4,10 +4,9 @@ Every replica is a cubic box of particles at constant number, volume and tempera
 splitting BAOAB (half a kick, half a drift, friction and noise, half a drift, half a kick), whose configurations have the
 canonical distribution up to the fourth power of the timestep for a harmonic force: in a Lennard-Jones liquid of argon's mass the
 configurational temperature is that of the thermostat times 1.0003(7) with a step of 10 fs, 1.0047(8) with 20 fs. All is done in
-single precision. All pairs
-are visited in a box of at most 400 particles: for the few hundred that a reference simulation needs this is one fused loop, and
-the replicas fill a GPU. Larger boxes keep lists of neighbours (`bayesff.ensembles.neighbours`), unless the cutoff reaches so
-close to half the box that a list would hold most of the particles.
+single precision. All pairs are visited in a box of at most 400 particles: for the few hundred that a reference simulation needs
+this is one fused loop, and the replicas fill a GPU. Larger boxes keep lists of neighbours (`bayesff.ensembles.neighbours`),
+unless the cutoff reaches so close to half the box that a list would hold most of the particles.
 
 Forces do not see a step of the energy: with `PlainCut` the configurations are those of `ShiftedCut`, which has the same forces
 (`Truncation.without_step`). `References` weighs them as such, so that averages of a plain cut are those of its step.
