@@ -67,7 +67,7 @@ def test_the_study_of_the_extending_page_runs(tmp_path: Path) -> None:
             path = tmp_path / block["info"].split("file=")[1].strip()
             path.parent.mkdir(exist_ok=True)
             path.write_text(block["text"], encoding="utf-8")
-    command = [sys.executable, "-m", "bayesff", "run", "my_study.py", "--seed", "1", "--output", "out"]
+    command = [sys.executable, "-m", "bayesff", "run", "my_study.py", "--quick", "--seed", "1", "--output", "out"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))

@@ -60,15 +60,6 @@ def study(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_compilation(tmp_path_factory):
-    """Let the processes of all tests here share what they compile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-        yield
-
-
 def run(*arguments):
     return cli.main(["transfer", *map(str, arguments)])
 

@@ -15,8 +15,10 @@ from bayesff.datasets import DataSet, Environment, Source
 from bayesff.observables import SecondVirial
 from bayesff.potentials import LennardJones
 
+from ..long import LONG  # noqa: TID252
+
 FALSE_ALARM = 1e-3
-NUM_REPLICATIONS = 100
+NUM_REPLICATIONS = 100 if LONG else 50
 PRIORS = {
     "epsilon": Prior(dist.LogNormal(np.log(120.0), 0.05), "K"),
     "sigma": Prior(dist.LogNormal(np.log(3.4), 0.02), "angstrom"),

@@ -32,6 +32,7 @@ from ..inference.linear_gaussian import (  # noqa: TID252
     LineHeight,
     make_data,
 )
+from ..long import LONG  # noqa: TID252
 
 SLOPE = "kJ/mol/angstrom"
 PUBLISHED = [Published("slope", 0.1, "exact", "a book", SLOPE), Published("slope", 0.1, "measured", "a paper", SLOPE, sd=0.3)]
@@ -154,7 +155,7 @@ SEPARATIONS = {
     "inside": np.linspace(3.25, 4.5, 8),
     "shifted": np.linspace(3.3, 5.5, 8),
 }
-NUM_SEEDS = 12
+NUM_SEEDS = 12 if LONG else 6
 TRUTH = 0.996  # kJ/mol
 
 
@@ -209,10 +210,10 @@ def test_shared_parameters_show_no_spread(sharing):
 
 
 def test_shared_parameters_show_no_tension(sharing):
-    # Uniform p-values: the smallest of 12 is below 1e-4 with probability 0.0012, and below 0.5 all with 0.0002.
+    # Uniform p-values: the smallest of 12 is below 1e-4 with probability 0.0012, and all are below the other limit with 0.001.
     values = np.array([float(found["tension"]["p_value"]) for found in sharing])
     assert values.min() > 1e-4
-    assert values.max() > 0.5
+    assert values.max() > 0.001 ** (1 / NUM_SEEDS)
     dimension = np.mean([float(found["tension"]["dimension"]) for found in sharing])
     assert dimension == pytest.approx(6.0, abs=0.5)  # two parameters in three environments more
     assert all(float(found["tension"]["log_ratio"]) > 0 for found in sharing)

