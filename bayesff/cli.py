@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import bayesff
+from bayesff.caching import ensembles_folder, keep_compiled
 from bayesff.errors import BayesffError
 
 MIN_DRAWS = 50
@@ -267,7 +268,7 @@ def _simulate(path: Path, ensembles: Path | None, seed: int, jobs: int | None) -
                 f"study {study.name!r}: a candidate that observes a liquid is needed, found none that needs reference "
                 "simulations: calibrate it by 'bayesff run'"
             )
-        folder = ensembles or running.ensembles_folder()
+        folder = ensembles or ensembles_folder()
         running.check_ensembles(folder)
         progress.show("", "reading the study", 1, 1)
         settings = running.Settings(seed, jobs or running.default_jobs(study), ensembles=folder)
@@ -345,7 +346,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
         if options.transfer:
             refitting.check(study)
-        ensembles = options.ensembles or running.ensembles_folder()
+        ensembles = options.ensembles or ensembles_folder()
         if running.liquid_candidates(study):
             running.check_ensembles(ensembles)
             stack.enter_context(_noting(f"finished reference simulations are kept in {ensembles}"))
@@ -391,6 +392,7 @@ def _use_device(device: Device) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # The compiler reports a slow compilation as an error, in the midst of the progress bars; real errors are exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_compiled()
     import jax
 
     # Where the study's own file was started, JAX has been imported before this.

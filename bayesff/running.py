@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bayesff.caching import ensembles_folder
 from bayesff.errors import BayesffError, OutputError, StudyError
 from bayesff.keeping import Store
 from bayesff.study import Study, load
@@ -295,12 +296,6 @@ def check_ensembles(folder: Path) -> None:
         raise OutputError(
             f"{folder}: the folder of reference simulations cannot be written ({reason(error)}): choose another by --ensembles"
         ) from None
-
-
-def ensembles_folder() -> Path:
-    """Return the folder of finished reference simulations: that of ``BAYESFF_ENSEMBLES``, or one in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("BAYESFF_ENSEMBLES") or cache / "bayesff" / "ensembles")
 
 
 _worker: dict[str, Any] = {}

@@ -11,7 +11,6 @@ import xarray
 from bayesff import cli, running
 from bayesff.ensembles import load_ensemble
 from bayesff.errors import BayesffError
-from bayesff.running import ensembles_folder
 
 STUDY = '''
 """Does a small box of Lennard-Jones spheres hold the energy of liquid argon?"""
@@ -147,11 +146,3 @@ def test_transfer_of_a_liquid_is_refused_before_anything_is_computed(study, tmp_
     assert "without liquids only so far, found terms of a liquid in lennard_jones" in capsys.readouterr().err
     assert not (tmp_path / "kept").exists()
     assert not (tmp_path / "out").exists()
-
-
-def test_where_simulations_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setenv("BAYESFF_ENSEMBLES", str(tmp_path))
-    assert ensembles_folder() == tmp_path
-    monkeypatch.delenv("BAYESFF_ENSEMBLES")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert ensembles_folder() == tmp_path / "cache" / "bayesff" / "ensembles"
