@@ -22,30 +22,23 @@ def ensembles_folder() -> Path:
     return Path(os.environ.get("BAYESFF_ENSEMBLES") or cache_folder() / "ensembles")
 
 
-def keep_compiled() -> None:
-    """Let JAX keep what it compiles, for this process, those that it starts, and later runs.
+def compilation_settings() -> dict[str, str | int | float]:
+    """Return the settings of JAX by which it keeps what it compiles and finds it again; none where the cache cannot be written.
 
-    JAX's own variables (``JAX_COMPILATION_CACHE_DIR`` and the like) come first. Where the cache cannot be written, nothing is
-    kept.
+    Values of JAX's own variables (``JAX_COMPILATION_CACHE_DIR`` and the like) come first.
     """
     folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR") or cache_folder() / "compiled" / _processor())
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return
-    values = {
+        return {}
+    return {
         "jax_compilation_cache_dir": str(folder),
         "jax_compilation_cache_max_size": int(os.environ.get("JAX_COMPILATION_CACHE_MAX_SIZE", _LARGEST)),
         "jax_persistent_cache_min_compile_time_secs": float(
             os.environ.get("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", _WORTHWHILE)
         ),
     }
-    os.environ |= {name.upper(): str(value) for name, value in values.items()}
-    import jax
-
-    # Where the study's own file was started, JAX has been imported before this, and has read the variables.
-    for name, value in values.items():
-        jax.config.update(name, value)
 
 
 def _processor() -> str:

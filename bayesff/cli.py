@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 import bayesff
-from bayesff.caching import ensembles_folder, keep_compiled
+from bayesff.caching import compilation_settings, ensembles_folder
 from bayesff.errors import BayesffError
 
 MIN_DRAWS = 50
@@ -392,11 +392,13 @@ def _use_device(device: Device) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # The compiler reports a slow compilation as an error, in the midst of the progress bars; real errors are exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    keep_compiled()
+    compilation = compilation_settings()
+    os.environ |= {name.upper(): str(value) for name, value in compilation.items()}
     import jax
 
     # Where the study's own file was started, JAX has been imported before this.
-    jax.config.update("jax_enable_x64", True)
+    for name, value in ({"jax_enable_x64": True} | compilation).items():
+        jax.config.update(name, value)
     try:
         found = jax.devices(device.value)
     except RuntimeError:

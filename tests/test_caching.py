@@ -9,9 +9,9 @@ import pytest
 from bayesff.caching import cache_folder, ensembles_folder
 
 PROGRAM = """
-from bayesff.caching import keep_compiled
-keep_compiled()
 import jax
+from bayesff.cli import Device, _use_device
+_use_device(Device.cpu)
 assert float(jax.jit(lambda x: x * x + 1)(2.0)) == 5.0
 print(jax.config.jax_compilation_cache_dir)
 """

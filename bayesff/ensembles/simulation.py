@@ -10,6 +10,7 @@ import numpy as np
 
 from bayesff.ensembles.pair_fluid import PairFluid
 from bayesff.ensembles.pair_statistics import PairGrid
+from bayesff.ensembles.phases import check_fluid
 from bayesff.ensembles.references import PairEnsemble
 from bayesff.errors import ParameterError
 from bayesff.potentials.description import describe
@@ -82,12 +83,16 @@ class Simulation:
         ------
         NumericalError
             If the integration has left the rails, see `PairFluid.simulate`.
+        StateError
+            If the box has frozen or has two phases, see `bayesff.ensembles.phases`.
         """
         lattice, warm, kept = jax.random.split(jax.random.key(self.seed), 3)
         start = self.fluid.lattice(lattice, self.num_replicas)
         start = self.fluid.simulate(start, warm, self.num_warm, self.stride, self.grid).last
         made = self.fluid.simulate(start, kept, self.num_frames, self.stride, self.grid)
-        return PairEnsemble.from_trajectory(self.fluid, made, self.grid)
+        found = PairEnsemble.from_trajectory(self.fluid, made, self.grid)
+        check_fluid(found)
+        return found
 
     @property
     def num_steps(self) -> int:

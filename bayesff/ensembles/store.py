@@ -52,6 +52,8 @@ class EnsembleStore:
             If the folder cannot be written.
         NumericalError
             If the simulation has left the rails.
+        StateError
+            If the box has frozen or has two phases.
         """
         if simulation in self:
             return load_ensemble(self.path(simulation))

@@ -6,10 +6,10 @@ references' overlap with it is worth. So the references must follow the posterio
 1. simulate at the prior's median, find the mode of the posterior that follows, simulate there, until it stays where references
    are (a posterior is confined to their neighbourhood, see `bayesff.calibration.reach`);
 2. draw from the Laplace approximation at the mode, and where the effective sample size over the draws is lowest (its 5th
-   percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid.
-
-3. sample, and where a twentieth of the draws have fewer effective frames than required (they may have gone to where the normal
-   approximation did not, or found another mode), simulate at such a draw and begin again.
+   percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid, and no draw has fewer
+   effective frames than the liquid's ``smallest_sample``;
+3. sample, and where the draws are not served so (they may have gone to where the normal approximation did not, or found another
+   mode), simulate at such a draw and begin again.
 
 A budget bounds the simulations, and `Placed.shortfall` says when it has run out. Parameters of references are rounded to four
 digits: the same simulation is then found again in the store after a run on another machine.
@@ -127,7 +127,7 @@ class Placement:
 
     required: float = 200.0
     max_simulations: int = 20
-    num_draws: int = 200
+    num_draws: int = 1000
     max_rounds: int = 4
 
     def __post_init__(self) -> None:
@@ -226,15 +226,15 @@ class _Work:
             problem = self._problem()
             target = Target(problem)
             where, lowest, missing, draws = self._next(target, key)
-            short = ""
-            if len(self.simulations) + len(missing) > self.placement.max_simulations:
+            short, spent = "", len(self.simulations) + len(missing) > self.placement.max_simulations
+            if spent and lowest.min() < self.placement.required:
                 worst = self.states[int(np.argmin(lowest))]
                 short = (
                     f"the budget of {self.placement.max_simulations} reference simulations was used up: at "
                     f"{worst.temperature:g} K and {worst.density:g} 1/angstrom^3 {float(lowest.min()):.0f} effective frames were "
                     f"left where {self.placement.required:g} are required"
                 )
-            if short or not missing:
+            if spent or not missing:
                 near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(draws[:_NUM_REDUCED])
                 return Placed(
                     reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
@@ -249,10 +249,8 @@ class _Work:
         posterior, places = tree["posterior"].to_dataset().stack(sample=("chain", "draw")), liquid_states(self.original)
         found = False
         for state in self.states:
-            own = sizes[places.index(state)]
-            rank = len(own) // 20
-            draw = int(np.argsort(own)[rank])
-            if own[draw] < self.placement.required and len(self.simulations) < self.placement.max_simulations:
+            draw = self._unserved(state, sizes[places.index(state)])
+            if draw is not None and len(self.simulations) < self.placement.max_simulations:
                 sites = {
                     name: f"{name}_environment" if f"{name}_environment" in posterior else name for name in self.original.priors
                 }
@@ -275,8 +273,18 @@ class _Work:
         sizes = self._sizes(target, draws)
         lowest = np.quantile(sizes, 0.05, axis=1)
         worst = int(np.argmin(lowest))
-        missing = [self.states[worst]] if lowest[worst] < self.placement.required else []
-        return draws[int(np.argsort(sizes[worst])[len(draws) // 20])], lowest, missing, draws
+        for index in [worst, *range(len(self.states))]:
+            draw = self._unserved(self.states[index], sizes[index])
+            if draw is not None:
+                return draws[draw], lowest, [self.states[index]], draws
+        return mode.location, lowest, [], draws
+
+    def _unserved(self, state: LiquidState, sizes: Float[np.ndarray, " draw"]) -> int | None:
+        """Return the draw where a reference is missing at a state; none if its sample sizes are as large as they have to be."""
+        fewest, rank = np.argsort(sizes), len(sizes) // 20
+        if sizes[fewest[rank]] < self.placement.required:
+            return int(fewest[rank])
+        return int(fewest[0]) if sizes[fewest[0]] < self.liquids[state.liquid].smallest_sample else None
 
     def _sizes(self, target: Target, draws: Float[Array, "draw dim"]) -> Float[np.ndarray, "state draw"]:
         at_draws = target.at_draws(lambda latents, *_: sample_sizes(target.problem, self.states, latents.parameters))

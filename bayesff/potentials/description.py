@@ -28,6 +28,16 @@ def describe(potential: Potential) -> dict[str, Any]:
     return {"form": form} | {field.name: _plain(getattr(potential, field.name)) for field in fields(potential)}
 
 
+def as_call(described: Mapping[str, Any]) -> str:
+    """Return a described potential as a call, such as ``PlainCut(LennardJones(epsilon=0.99, sigma=3.4), cutoff=10)``."""
+    inside = [
+        as_call(value) if isinstance(value, Mapping) else f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in described.items()
+        if name != "form"
+    ]
+    return f"{str(described['form']).rpartition(':')[2]}({', '.join(inside)})"
+
+
 def from_description(described: Mapping[str, Any]) -> Potential:
     """Return the potential that `describe` has described; forms of other packages are imported from where they are.
 

@@ -1,11 +1,10 @@
 """The tables of the report, as text that is ready to be read."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from bayesff.potentials.description import as_call
 from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.wording import (
     candidate_text,
@@ -144,8 +143,8 @@ def comparison_rows(assessed: Assessed) -> list[list[str]]:
         candidate = assessed.candidates[str(row["candidate"].item())]
         evidence = "–"
         if "log_z" in candidate.tree.attrs:
-            log_z, error = (float(candidate.tree.attrs.get(name, np.nan)) for name in ("log_z", "log_z_sd"))
-            evidence = plus_minus(log_z, error) if np.isfinite(error) else rounded(log_z, 1)
+            log_z, log_z_sd = (float(candidate.tree.attrs.get(name, np.nan)) for name in ("log_z", "log_z_sd"))
+            evidence = plus_minus(log_z, log_z_sd) if np.isfinite(log_z_sd) else rounded(log_z, 1)
         rows.append(
             [
                 candidate_text(candidate.name),
@@ -222,7 +221,7 @@ def sample_size_rows(candidate: Candidate) -> list[list[str]]:
             [
                 str(state["environment"].item()),
                 f"{state['temperature'].item():g} K",
-                f"{state['density'].item():g} {unit_text('1/angstrom^3')}",
+                f"{state['density'].item():g}",
                 str(len(near)) if candidate.simulations else "–",
                 *(rounded(size, 0) for size in (sizes.min(), *np.quantile(sizes, (0.05, 0.5)))),
                 f"{state['smallest_sample'].item():g}",
@@ -239,7 +238,7 @@ def simulation_rows(candidate: Candidate) -> list[list[str]]:
         frames = one["num_replicas"] * one["num_frames"]
         rows.append(
             [
-                _potential_text(one["potential"]),
+                as_call(one["potential"]),
                 f"{fluid['temperature']:g} K",
                 f"{fluid['density']:g} {unit_text('1/angstrom^3')}",
                 str(fluid["num_particles"]),
@@ -248,20 +247,6 @@ def simulation_rows(candidate: Candidate) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def _potential_text(described: Mapping[str, Any]) -> str:
-    """Return a described potential as a call, such as ``PlainCut(LennardJones(epsilon=0.99, sigma=3.4), cutoff=10)``."""
-    inside = [
-        _potential_text(value)
-        if isinstance(value, Mapping)
-        else f"{name}={value:.4g}"
-        if isinstance(value, float)
-        else f"{name}={value}"
-        for name, value in described.items()
-        if name != "form"
-    ]
-    return f"{str(described['form']).rpartition(':')[2]}({', '.join(inside)})"
 
 
 def discrepancy_rows(candidate: Candidate) -> list[list[str]]:

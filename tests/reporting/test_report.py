@@ -10,8 +10,10 @@ import xarray
 
 from bayesff import reporting
 from bayesff.inference import diagnose
+from bayesff.reporting import tables
 from bayesff.reporting.assessed import assess
 from bayesff.reporting.verdict import form_findings, ranking, verdict
+from bayesff.reporting.wording import plus_minus
 
 from .conftest import QUESTION
 
@@ -110,6 +112,18 @@ def test_a_run_that_has_not_converged_says_so_before_anything_else(trees, tmp_pa
     assert text.index("Not converged") < text.index("was calibrated on")
 
 
+def test_candidates_are_compared_with_the_error_of_their_difference(trees):
+    copies = {name: tree.copy() for name, tree in trees.items()}
+    for tree in copies.values():
+        tree.attrs |= {"log_z": -12.5, "log_z_sd": 0.01}
+    assessed = assess(copies)
+    best, other = tables.comparison_rows(assessed)
+    assert best[2] == "best"
+    facts = assessed.comparison.isel(candidate=1)
+    assert other[2] == plus_minus(float(facts["elpd_difference"]), float(facts["se_difference"]))
+    assert other[-1] == plus_minus(-12.5, 0.01)
+
+
 def test_twins_cannot_be_told_apart(trees):
     sentence = ranking(assess({"mie": trees["mie"], "twin": trees["mie"].copy()}))
     assert "by a margin that decides nothing" in sentence
@@ -162,8 +176,8 @@ def test_reference_simulations_are_shown(trees, tmp_path):
     text = " ".join(" ".join(Page((made.folder / "report.html").read_text()).text).split())
     section = text[text.index("Reference simulations No particle") :]
     assert "The budget of 2 reference simulations was used up." in section
-    assert "cold 85 K 0.02125 1/Å³ 2 900 900 900 100" in section
-    assert "warm 110 K 0.019 1/Å³ 0 40 58 220 100" in section
+    assert "cold 85 K 0.02125 2 900 900 900 100" in section
+    assert "warm 110 K 0.019 0 40 58 220 100" in section
     assert "PlainCut(LennardJones(epsilon=0.99, sigma=3.4), cutoff=10)" in section
     assert "2000 of 4 boxes, every 25 steps of 10 fs" in section
     found = json.loads((made.folder / "metrics.json").read_text())["models"]["mie"]["ensembles"]
