@@ -7,9 +7,9 @@ references' overlap with it is worth. So the references must follow the posterio
    are (a posterior is confined to their neighbourhood, see `bayesff.calibration.reach`);
 2. draw from the Laplace approximation at the mode, and where the effective sample size over the draws is lowest (its 5th
    percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid, and no draw has fewer
-   effective frames than the liquid's ``smallest_sample``;
-3. sample, and where the draws are not served so (they may have gone to where the normal approximation did not, or found another
-   mode), simulate at such a draw and begin again.
+   effective frames than 1.5 times the liquid's ``smallest_sample``;
+3. sample, and where its draws have fewer than these, the last without the factor (they may have gone to where the normal
+   approximation did not, or found another mode), simulate at such a draw and begin again.
 
 A budget bounds the simulations, and `Placed.shortfall` says when it has run out. Parameters of references are rounded to four
 digits: the same simulation is then found again in the store after a run on another machine.
@@ -45,6 +45,10 @@ _NUM_PRIOR = 200
 
 _NUM_REDUCED = 40
 """Draws that decide what the references may leave out."""
+
+_MARGIN = 1.5
+"""How many times the liquid's ``smallest_sample`` are effective at every draw of the normal approximation: a posterior has more
+draws, and wider tails, and sampling it again costs more than another reference."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -274,17 +278,17 @@ class _Work:
         lowest = np.quantile(sizes, 0.05, axis=1)
         worst = int(np.argmin(lowest))
         for index in [worst, *range(len(self.states))]:
-            draw = self._unserved(self.states[index], sizes[index])
+            draw = self._unserved(self.states[index], sizes[index], _MARGIN)
             if draw is not None:
                 return draws[draw], lowest, [self.states[index]], draws
         return mode.location, lowest, [], draws
 
-    def _unserved(self, state: LiquidState, sizes: Float[np.ndarray, " draw"]) -> int | None:
+    def _unserved(self, state: LiquidState, sizes: Float[np.ndarray, " draw"], margin: float = 1.0) -> int | None:
         """Return the draw where a reference is missing at a state; none if its sample sizes are as large as they have to be."""
         fewest, rank = np.argsort(sizes), len(sizes) // 20
         if sizes[fewest[rank]] < self.placement.required:
             return int(fewest[rank])
-        return int(fewest[0]) if sizes[fewest[0]] < self.liquids[state.liquid].smallest_sample else None
+        return int(fewest[0]) if sizes[fewest[0]] < margin * self.liquids[state.liquid].smallest_sample else None
 
     def _sizes(self, target: Target, draws: Float[Array, "draw dim"]) -> Float[np.ndarray, "state draw"]:
         at_draws = target.at_draws(lambda latents, *_: sample_sizes(target.problem, self.states, latents.parameters))
