@@ -38,6 +38,10 @@ def statistical_inefficiency(series: Float[np.ndarray, "replica frame"]) -> floa
     The sum over lags ends where the autocorrelation is no longer positive; a term is weighted by :math:`1 - t/N`, the share of
     the frames that have a partner. A constant series counts as independent frames.
 
+    It is noisy where frames are few, and `equilibrated` picks a start where it is small. Errors of means that follow from both
+    were too small by a factor of 1.3 with 16 independent frames in each of four replicas of a Lennard-Jones liquid, and by 1.05
+    with 47; a `Simulation` has about 100 by default.
+
     Parameters
     ----------
     series
