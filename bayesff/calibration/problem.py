@@ -62,6 +62,8 @@ class CalibrationProblem:
     pooling
         How the parameters are shared between environments: one choice for all, or one for each parameter named (complete
         pooling for the others).
+    start
+        Values of all latent sites, from where the mode is looked for besides the prior; nothing else depends on it.
 
     Raises
     ------
@@ -77,8 +79,10 @@ class CalibrationProblem:
         priors: Mapping[str, Prior],
         terms: Sequence[Term],
         pooling: Pooling | Mapping[str, Pooling] | None = None,
+        start: Mapping[str, Array] | None = None,
     ) -> None:
         self.potential = potential
+        self.start = start
         self.priors = dict(priors)
         self.terms = {term.name: term for term in terms}
         if len(self.terms) < len(terms):

@@ -89,7 +89,7 @@ def with_liquids(problem: "CalibrationProblem", new: Sequence[Liquid]) -> "Calib
         return Term(term.parts, observable, term.noise, term.effects, term.name)
 
     terms = [changed(term) for term in problem.terms.values()]
-    return type(problem)(problem.potential, problem.priors, terms, problem.pooling)
+    return type(problem)(problem.potential, problem.priors, terms, problem.pooling, problem.start)
 
 
 def sample_sizes(

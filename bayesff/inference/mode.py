@@ -62,6 +62,8 @@ class Mode(eqx.Module):
 def find_mode(target: Target, key: PRNGKeyArray, energies: Energies | None = None) -> Mode:
     """Find the mode from the prior median and from the two likeliest of some hundred prior draws; the best end is returned.
 
+    One of the draws is the target's own start, if it has one.
+
     From the best end the search goes on with larger errors, see `SWELL`.
 
     Parameters
@@ -100,7 +102,9 @@ def find_modes(target: Target, key: PRNGKeyArray, observed: Observed, energies: 
     num_problems = len(next(iter(observed.values())))
     # The draws come in batches of the size that a Newton step takes: one compiled program serves all.
     batch = num_points(target.size)
-    draws = np.asarray(target.sample_prior(key, math.ceil(100 / batch) * batch))
+    draws = np.array(target.sample_prior(key, math.ceil(100 / batch) * batch))
+    if target.start is not None:
+        draws[0] = target.start
     shape = (num_problems, batch, target.size)
     parts = [energies(jnp.broadcast_to(part, shape), observed)[0] for part in np.split(draws, len(draws) // batch)]
     values = np.concatenate([np.asarray(part) for part in parts], axis=1)

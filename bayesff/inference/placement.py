@@ -212,6 +212,8 @@ class _Work:
     progress: Progress
     simulations: list[Simulation] = field(default_factory=list)
     ensembles: dict[int, list[PairEnsemble]] = field(default_factory=dict)
+    start: dict[str, Array] | None = None
+    """The mode that was found last: there is a narrow one where references are, and wide ones where they are not."""
 
     def __post_init__(self) -> None:
         self.liquids = liquids_of(self.original)
@@ -240,6 +242,7 @@ class _Work:
                 )
             if spent or not missing:
                 near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(draws[:_NUM_REDUCED])
+                problem.start = self.start
                 return Placed(
                     reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
                 )
@@ -268,6 +271,7 @@ class _Work:
     ) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState], Float[Array, "draw dim"]]:
         """Return where to simulate next, how small the sample sizes are, the states that are missing a reference, and draws."""
         mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)))
+        self.start = target.constrain(mode.location)
         at_mode = self._sizes(target, mode.location[None])[:, 0]
         missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
         noise = jax.random.normal(jax.random.fold_in(key, 1), (self.placement.num_draws, target.size))
@@ -299,7 +303,9 @@ class _Work:
             liquid.with_ensembles(self.ensembles[index]) if index in self.ensembles else liquid
             for index, liquid in enumerate(self.liquids)
         ]
-        return with_liquids(self.original, grown)
+        problem = with_liquids(self.original, grown)
+        problem.start = self.start
+        return problem
 
     def _simulate(self, parameters: Mapping[str, Array], states: Sequence[LiquidState]) -> None:
         """Simulate some states with the parameters (those of all environments) that they have in their own."""

@@ -47,8 +47,11 @@ class Target:
                 raise ParameterError(f"{name}: the prior cannot be normalised: give a proper one, for example a wide Uniform")
         self._transforms = {name: biject_to(site["fn"].support) for name, site in sites.items()}
         unconstrained = {name: self._transforms[name].inv(site["value"]) for name, site in sites.items()}
-        start, self._unravel = ravel_pytree(unconstrained)
-        self.size = int(start.size)
+        flat, self._unravel = ravel_pytree(unconstrained)
+        self.size = int(flat.size)
+        self.start = None
+        if problem.start is not None:
+            self.start = ravel_pytree({name: self._transforms[name].inv(jnp.asarray(problem.start[name])) for name in sites})[0]
         located = {n: np.full(np.shape(value), n in problem.location_sites) for n, value in unconstrained.items()}
         is_location = np.asarray(ravel_pytree(located)[0], dtype=bool)
         # Samplers evaluate this at several places of their programs: it is traced once.
