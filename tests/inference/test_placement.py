@@ -102,7 +102,7 @@ def test_the_true_parameters_are_recovered(placed):
 
 
 def test_the_mode_is_found_from_where_it_was(placed):
-    """From the prior alone four of six keys end where 13 frames are effective, at a density that is lower by five in the logarithm."""
+    """From the prior alone four of six keys end where 13 frames are effective, at a log density that is lower by five."""
     target = Target(placed.problem)
     energies = compile_energies(target)
     for seed in range(3):
