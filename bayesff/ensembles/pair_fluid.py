@@ -176,10 +176,11 @@ class PairFluid:
         skin, capacity = jnp.float32(self._skin), None
         if self.num_particles > _ALL_PAIRS and float(self.truncation.cutoff) + self._skin <= self.length / 2:
             capacity = first_capacity(self.density, float(self.truncation.cutoff) + self._skin)
-        made, longest = _simulate(setup, steps, phase, key, num_frames, stride, grid, skin, capacity)
-        while capacity is not None and int(longest) > capacity:
-            capacity = capacity_for(float(longest))
-            made, longest = _simulate(setup, steps, phase, key, num_frames, stride, grid, skin, capacity)
+        sampling = Sampling(num_frames, stride, grid, skin, capacity)
+        made, longest = _simulate(setup, steps, phase, key, sampling)
+        while sampling.capacity is not None and int(longest) > sampling.capacity:
+            sampling = sampling._replace(capacity=capacity_for(float(longest)))
+            made, longest = _simulate(setup, steps, phase, key, sampling)
         self._check(made, grid)
         return made
 
@@ -204,23 +205,29 @@ Setup = tuple[Truncation, Array, Array, Array]
 State = tuple[Array, Array, Array, NeighbourList | None]
 
 
+class Sampling(NamedTuple):
+    """Frames, steps between two of them, what is counted, and skin and places of the lists of neighbours, none for all pairs."""
+
+    num_frames: int
+    stride: int
+    grid: PairGrid
+    skin: Float[Array, ""]
+    capacity: int | None
+
+
 @eqx.filter_jit
 def _simulate(
     setup: Setup,
     steps: tuple[Array, Array],
     phase: Phase,
     key: PRNGKeyArray,
-    num_frames: int,
-    stride: int,
-    grid: PairGrid,
-    skin: Float[Array, ""],
-    capacity: int | None,
+    sampling: Sampling,
 ) -> tuple[Trajectory, Array]:
     """Return what is kept, and the most neighbours that a particle has had, zero if all pairs are visited."""
     keys = jax.random.split(key, phase.positions.shape[0])
-    (counts, temperatures, closest, last), longest = jax.vmap(
-        lambda one, own: _replica(setup, steps, one, own, num_frames, stride, grid, skin, capacity)
-    )(phase, keys)
+    (counts, temperatures, closest, last), longest = jax.vmap(lambda one, own: _replica(setup, steps, one, own, sampling))(
+        phase, keys
+    )
     return Trajectory(counts, temperatures, closest, last), jnp.max(longest)
 
 
@@ -229,15 +236,12 @@ def _replica(
     steps: tuple[Array, Array],
     phase: Phase,
     key: PRNGKeyArray,
-    num_frames: int,
-    stride: int,
-    grid: PairGrid,
-    skin: Float[Array, ""],
-    capacity: int | None,
+    sampling: Sampling,
 ) -> tuple[tuple[Array, Array, Array, Phase], Array]:
     """Run one replica; its coordinates are rows, so that pairs are columns of one matrix for each direction."""
     potential, temperature, length, molar_mass = setup
     timestep, friction = steps
+    num_frames, stride, grid, skin, capacity = sampling
     reach = Reach(length, potential.cutoff, skin)
     thermal = jnp.sqrt(_ACCELERATION * GAS_CONSTANT * temperature / molar_mass).astype(jnp.float32)
     kept = jnp.exp(-friction * timestep)

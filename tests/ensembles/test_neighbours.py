@@ -25,7 +25,7 @@ def runs(monkeypatch):
     places, simulate = [], pair_fluid._simulate
 
     def noted(*arguments):
-        places.append(arguments[-1])
+        places.append(arguments[-1].capacity)
         return simulate(*arguments)
 
     monkeypatch.setattr(pair_fluid, "_simulate", noted)
