@@ -95,11 +95,11 @@ def _simulate(target: Target, truths: Float[Array, "replication dim"], key: PRNG
 
     def at(latents: Latents, sites: dict[str, Array], _: None, key: PRNGKeyArray) -> dict[str, Array]:
         found = {}
-        for index, (name, term) in enumerate(problem.terms.items()):
-            likelihood = problem.likelihood(latents, term)
+        for index, joint in enumerate(problem.likelihoods(latents, problem.predictions(latents))):
             key_causes, key_noise = jax.random.split(jax.random.fold_in(key, index))
-            causes = jax.random.normal(key_causes, likelihood.covariance.factor.shape[1:])
-            found[name] = likelihood.replicate(key_noise, causes)
+            causes = jax.random.normal(key_causes, joint.likelihood.covariance.factor.shape[1:])
+            replicated = joint.likelihood.replicate(key_noise, causes)
+            found |= {name: replicated[rows] for name, rows in joint.rows.items()}
         return found
 
     return jax.tree.map(jnp.asarray, target.at_draws(at)(truths, None, jax.random.split(key, len(truths))))

@@ -9,6 +9,9 @@ datum is predicted as if it had never been measured. A value is data and not a s
 of the data that a calibration may leave out.
 """
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -20,7 +23,7 @@ from bayesff.covariance import Covariance
 
 
 class Likelihood(eqx.Module):
-    """Distribution of the data of one term.
+    """Distribution of the data of one term, or of several whose errors have causes in common.
 
     Parameters
     ----------
@@ -94,6 +97,19 @@ class Likelihood(eqx.Module):
         own_centre = jnp.where(known, values, 0.0) - weighted / precision
         return dist.Normal(jnp.where(known, own_centre, centre), jnp.sqrt(jnp.where(known, 1 / precision, variance)))
 
+    def after(self, values: Float[Array, " earlier"]) -> "Likelihood":
+        """Return the distribution of the data that follow the first ones, given these."""
+        first, rest = slice(len(values)), slice(len(values), None)
+        before, after = self.covariance[first], self.covariance[rest]
+        root = before.capacitance_root()
+        causes = cho_solve((root, True), before.factor.T @ ((values - self.mean[first]) / before.diagonal))
+        factor = solve_triangular(root, after.factor.T, lower=True).T
+        return Likelihood(self.mean[rest] + after.factor @ causes, Covariance(after.diagonal, factor))
+
+    def __getitem__(self, rows: slice) -> "Likelihood":
+        """Return the distribution of some of the data."""
+        return Likelihood(self.mean[rows], self.covariance[rows], self.degrees_of_freedom)
+
     def sample_causes(self, key: PRNGKeyArray, values: Float[Array, " datum"]) -> Float[Array, " column"]:
         """Draw the shared causes ``z`` from their exact conditional distribution given the data that are not NaN."""
         known = jnp.isfinite(values)
@@ -110,3 +126,25 @@ class Likelihood(eqx.Module):
         if self.degrees_of_freedom is not None:
             return dist.StudentT(self.degrees_of_freedom, centre, scale).sample(key)
         return dist.Normal(centre, scale).sample(key)
+
+
+class Joint(NamedTuple):
+    """The data of terms whose errors have causes in common, side by side; mostly those of one term.
+
+    Parameters
+    ----------
+    likelihood
+        Their distribution.
+    rows
+        Where the data of each term are.
+    causes
+        Where the causes are that only the data of that term share; those of its effects come first among them.
+    """
+
+    likelihood: Likelihood
+    rows: dict[str, slice]
+    causes: dict[str, slice]
+
+    def values(self, observed: Mapping[str, Any]) -> Float[Array, " datum"]:
+        """Return the values of the terms side by side."""
+        return jnp.concatenate([jnp.asarray(observed[name]) for name in self.rows])

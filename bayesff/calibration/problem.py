@@ -11,8 +11,8 @@ import numpyro
 import numpyro.distributions as dist
 from jaxtyping import Array
 
-from bayesff.calibration.error_models import GroupBias, Points
-from bayesff.calibration.likelihood import Likelihood
+from bayesff.calibration.error_models import GaussianNoise, GroupBias, Points
+from bayesff.calibration.likelihood import Joint, Likelihood
 from bayesff.calibration.pooling import CompletePooling, PartialPooling, Pooling
 from bayesff.calibration.priors import Prior
 from bayesff.calibration.reach import ANYWHERE, KnownAverages, liquid_states, log_reach
@@ -94,6 +94,7 @@ class CalibrationProblem:
         self._check_sites()
         self.environments = tuple(dict.fromkeys(label for term in terms for label in term.environments))
         self.points = {name: term.points(self.environments) for name, term in self.terms.items()}
+        self.together = self._terms_together()
         self.pooling = self._pooling_by_parameter(pooling)
         self.parameter_units, self.positive = self._parameter_facts()
 
@@ -109,6 +110,17 @@ class CalibrationProblem:
                 raise StudyError(
                     f"two sites are called {site!r}: rename the parameter or the term, or leave out one of two effects"
                 )
+
+    def _terms_together(self) -> tuple[tuple[str, ...], ...]:
+        """Return the names of the terms, those together whose numerical errors have causes in common: frames of one liquid.
+
+        A Student-t error cannot be integrated over together with others, and counts as independent of them.
+        """
+        found: dict[Any, list[str]] = {}
+        for name, term in self.terms.items():
+            shares = isinstance(term.observable, LiquidObservable) and isinstance(term.noise, GaussianNoise)
+            found.setdefault(id(term.observable.liquid) if shares else name, []).append(name)
+        return tuple(tuple(names) for names in found.values())
 
     def _pooling_by_parameter(self, pooling: Pooling | Mapping[str, Pooling] | None) -> dict[str, Pooling]:
         if not isinstance(pooling, Mapping):
@@ -199,17 +211,44 @@ class CalibrationProblem:
         """Return the parameters of one environment."""
         return {name: value if jnp.ndim(value) == 0 else value[environment] for name, value in parameters.items()}
 
-    def likelihood(self, latents: Latents, term: Term, prediction: Prediction | None = None) -> Likelihood:
-        """Return the distribution of the data of one term given everything unknown; ``prediction`` if it is known already."""
+    def predictions(self, latents: Latents, known: KnownAverages | None = None) -> dict[str, Prediction]:
+        """Predict the data of every term, given everything unknown."""
+        known = KnownAverages() if known is None else known
+        return {
+            name: self.predict(latents.parameters, term.observable, self.points[name], known) for name, term in self.terms.items()
+        }
+
+    def likelihoods(self, latents: Latents, predictions: Mapping[str, Prediction]) -> list[Joint]:
+        """Return the distribution of the data given everything unknown, of terms together whose errors have common causes."""
+        return [self._joint(latents, {name: predictions[name] for name in names}) for names in self.together]
+
+    def _joint(self, latents: Latents, predictions: Mapping[str, Prediction]) -> Joint:
+        parts = {name: self._likelihood(latents, self.terms[name], one) for name, one in predictions.items()}
+        rows, causes, first, column = {}, {}, 0, 0
+        for name, part in parts.items():
+            rows[name], causes[name] = slice(first, first + len(part.mean)), slice(column, column + part.covariance.num_own)
+            first, column = rows[name].stop, causes[name].stop
+        if len(parts) == 1:
+            return Joint(*parts.values(), rows, causes)
+        mean = jnp.concatenate([part.mean for part in parts.values()])
+        return Joint(Likelihood(mean, Covariance.concatenate([part.covariance for part in parts.values()])), rows, causes)
+
+    def _likelihood(self, latents: Latents, term: Term, prediction: Prediction) -> Likelihood:
+        """Return the distribution of the data of one term, whatever the others are."""
         points, errors = self.points[term.name], latents.errors[term.name]
-        prediction = self.predict(latents.parameters, term.observable, points) if prediction is None else prediction
-        effects = self.effects(term, errors.scales, points)
-        measured = term.measurement_covariance().scale(errors.noise_scale)
         if errors.degrees_of_freedom is None:
-            return Likelihood(prediction.mean, effects + measured + prediction.covariance)
+            return Likelihood(prediction.mean, self.errors(latents, term) + prediction.covariance)
+        effects = self.effects(term, errors.scales, points)
         mean = prediction.mean if errors.causes is None else prediction.mean + effects.factor @ errors.causes
+        measured = term.measurement_covariance().scale(errors.noise_scale)
         squared_scale = effects.diagonal + measured.variance + prediction.covariance.variance
         return Likelihood(mean, Covariance.independent(jnp.sqrt(squared_scale)), errors.degrees_of_freedom)
+
+    def errors(self, latents: Latents, term: Term) -> Covariance:
+        """Return the covariance of a term's effects and measurements, without the numerical error of the prediction."""
+        errors = latents.errors[term.name]
+        effects = self.effects(term, errors.scales, self.points[term.name])
+        return effects + term.measurement_covariance().scale(errors.noise_scale)
 
     def __call__(self, observed: Mapping[str, Any] | None = None) -> None:
         """Run the NumPyro model.
@@ -224,16 +263,24 @@ class CalibrationProblem:
         if observed is None:
             observed = {name: term.values for name, term in self.terms.items()}
         latents, known = self.sample(), KnownAverages()
-        for name, term in self.terms.items():
-            prediction = self.predict(latents.parameters, term.observable, self.points[name], known)
-            likelihood, values = self.likelihood(latents, term, prediction), observed.get(name)
-            if likelihood.independent:
-                with numpyro.plate(f"{name}_datum", len(term.values)):
-                    numpyro.sample(name, likelihood.distribution(), obs=values)
-            else:
-                numpyro.sample(name, likelihood.distribution(), obs=values)
+        for joint in self.likelihoods(latents, self.predictions(latents, known)):
+            self._sample_data(joint, observed)
         if liquid_states(self):
             numpyro.factor("reach", log_reach(self, latents.parameters, known))
+
+    def _sample_data(self, joint: Joint, observed: Mapping[str, Any]) -> None:
+        """Sample the data of terms with common causes one after the other, each given those before it."""
+        rest = joint.likelihood
+        for name in joint.rows:
+            size = self.points[name].num_points
+            likelihood, values = rest[:size], observed.get(name)
+            if likelihood.independent:
+                with numpyro.plate(f"{name}_datum", size):
+                    found = numpyro.sample(name, likelihood.distribution(), obs=values)
+            else:
+                found = numpyro.sample(name, likelihood.distribution(), obs=values)
+            if len(rest.mean) > size:
+                rest = rest.after(jnp.asarray(found))
 
     @property
     def is_pooled_partially(self) -> bool:

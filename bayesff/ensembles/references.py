@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
+from bayesff.ensembles.correlation import equilibrated
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid
@@ -62,8 +62,7 @@ class PairEnsemble(eqx.Module):
         sampled = fluid.truncation.without_step()
         pair = PairValues.of(sampled, fluid.temperature, fluid.density, grid)
         series = [counts @ np.asarray(values) for values in (pair.energy, pair.virial)]
-        start = max(equilibrated(one)[0] for one in series)
-        inefficiency = max(statistical_inefficiency(one[:, start:]) for one in series)
+        start, inefficiency = equilibrated(*series)
         kept = jnp.asarray(counts[:, start:].reshape(-1, grid.num_nodes))
         return cls(sampled, fluid.temperature, fluid.density, fluid.num_particles, grid, kept, inefficiency)
 

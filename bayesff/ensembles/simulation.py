@@ -49,9 +49,9 @@ class Simulation:
     grid: PairGrid
     seed: int
     num_replicas: int = 4
-    num_frames: int = 500
-    stride: int = 25
-    num_warm: int = 100
+    num_frames: int = 250
+    stride: int = 50
+    num_warm: int = 50
 
     def __post_init__(self) -> None:
         for name in ("num_replicas", "num_frames", "stride", "num_warm"):

@@ -18,7 +18,7 @@ from bayesff.potentials import Truncation
 from bayesff.potentials.description import describe, from_description
 from bayesff.writing import atomic, reason
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of a file; kept in its attribute ``format``."""
 
 

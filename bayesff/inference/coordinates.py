@@ -33,7 +33,7 @@ from bayesff.observables import Prediction
 
 
 class Linearised(eqx.Module):
-    """The data of one term at the mode: residual, Jacobian of the prediction, numerical error of the prediction.
+    """The data of terms with common causes at the mode: residual, Jacobian of the prediction, its numerical error.
 
     What is not measured has no residual, and its Jacobian is zero.
     """
@@ -41,7 +41,7 @@ class Linearised(eqx.Module):
     known: Bool[Array, " datum"]
     residual: Float[Array, " datum"]
     jacobian: Float[Array, "datum parameter"]
-    numerical: Covariance
+    numerical: dict[str, Covariance]
 
 
 class Coordinates(eqx.Module):
@@ -65,7 +65,7 @@ class Coordinates(eqx.Module):
 
     mode: Mode
     sizes: Float[Array, "*problem size size"]
-    terms: dict[str, Linearised]
+    terms: tuple[Linearised, ...]
     rest: Float[Array, "*problem location location"]
     pull: Float[Array, "*problem location"]
     parameters: Float[Array, "*problem parameter"]
@@ -96,20 +96,22 @@ def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, O
     moves = np.concatenate([moves, np.zeros((num_points(target.size) - len(moves), target.size))])
 
     def coordinates(mode: Mode, observed: Observed, predictions: dict[str, Prediction]) -> Coordinates:
-        terms = {}
+        terms = []
         parameters, per_location = _parameters(target, mode.location)
         per_parameter = jnp.linalg.pinv(per_location)
-        for name, prediction in predictions.items():
-            known = jnp.isfinite(observed[name])
-            forward, back = prediction.mean[1 + moved], prediction.mean[1 + target.size + moved]
+        for names in target.problem.together:
+            means = jnp.concatenate([predictions[name].mean for name in names], axis=1)
+            values = jnp.concatenate([observed[name] for name in names])
+            known = jnp.isfinite(values)
+            forward, back = means[1 + moved], means[1 + target.size + moved]
             jacobian = ((forward - back) / (2 * moves.max())).T @ per_parameter
-            numerical = Covariance(prediction.covariance.diagonal[0], prediction.covariance.factor[0])
-            residual = jnp.where(known, observed[name] - prediction.mean[0], 0.0)
-            terms[name] = Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical)
-        information, pull = _information(target, terms, parameters, mode.location)
+            numerical = {name: jax.tree.map(lambda part: part[0], predictions[name].covariance) for name in names}
+            residual = jnp.where(known, values - means[0], 0.0)
+            terms.append(Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical))
+        information, pull = _information(target, tuple(terms), parameters, mode.location)
         rest = _prior_precision(target, mode) if target.problem.is_pooled_partially else _rest(mode, moved, information)
         covariance = mode.factor @ mode.factor.T
-        return Coordinates(mode, jnp.linalg.cholesky(covariance[np.ix_(other, other)]), terms, rest, pull, parameters)
+        return Coordinates(mode, jnp.linalg.cholesky(covariance[np.ix_(other, other)]), tuple(terms), rest, pull, parameters)
 
     several = jax.jit(jax.vmap(coordinates), compiler_options=seldom_run())
 
@@ -168,7 +170,7 @@ def _parameters(target: Target, z: Float[Array, " dim"]) -> tuple[Float[Array, "
 
 
 def _information(
-    target: Target, terms: dict[str, Linearised], at_mode: Float[Array, " parameter"], z: Float[Array, " dim"]
+    target: Target, terms: tuple[Linearised, ...], at_mode: Float[Array, " parameter"], z: Float[Array, " dim"]
 ) -> tuple[Array, Array]:
     """Return what the data say of the locations when errors have the sizes of a point: their precision, and their pull."""
     parameters, per_location = _parameters(target, z)
@@ -177,15 +179,14 @@ def _information(
 
 
 def _of_parameters(
-    target: Target, terms: dict[str, Linearised], moved: Float[Array, " parameter"], z: Float[Array, " dim"]
+    target: Target, terms: tuple[Linearised, ...], moved: Float[Array, " parameter"], z: Float[Array, " dim"]
 ) -> tuple[Array, Array]:
     """Return the precision and the pull of the parameters themselves, which have moved from the mode."""
     latents: Latents = target.latents(z)
     information, pull = jnp.zeros((len(moved),) * 2), jnp.zeros(len(moved))
-    for name, linear in terms.items():
-        term, errors = target.problem.terms[name], latents.errors[name]
-        effects = target.problem.effects(term, errors.scales, target.problem.points[name])
-        covariance = (effects + term.measurement_covariance().scale(errors.noise_scale) + linear.numerical).known(linear.known)
+    for linear in terms:
+        errors = [target.problem.errors(latents, target.problem.terms[name]) + one for name, one in linear.numerical.items()]
+        covariance = Covariance.concatenate(errors).known(linear.known)
         residual = linear.residual - linear.jacobian @ moved
         weighed = covariance.solve(jnp.column_stack([linear.jacobian, residual]))
         found = linear.jacobian.T @ weighed

@@ -105,9 +105,8 @@ class Assembly:
         groups["prior"] = {name: value[None, len(flat) :] for name, value in found["posterior"].items()}
         groups["prior_predictive"] = {name: found["posterior_predictive"][name][None, len(flat) :] for name in problem.terms}
         if sample.statistics:
-            totals = np.sum(list(found["totals"].values()), axis=0)[: len(flat)].reshape(shape)
             groups["sample_stats"] = {name: np.asarray(value) for name, value in sample.statistics.items()}
-            groups["sample_stats"]["log_likelihood"] = totals
+            groups["sample_stats"]["log_likelihood"] = found["total"][: len(flat)].reshape(shape)
         groups["observed_data"] = {name: np.asarray(values[name]) for name in problem.terms}
         groups["constant_data"] = _constant_data(target)
         curves = _curves(self._grids, {name: value[: len(flat)] for name, value in found["predictions"].items()})
@@ -191,43 +190,49 @@ def _at_draw(
     observed: tuple[Observed, Observed],
     key: PRNGKeyArray,
     is_prior: Array,
-) -> dict[str, dict[str, Array]]:
+) -> dict[str, Any]:
     """Return everything that is computed at a draw: of the posterior, or of the prior, where the causes do not know the data."""
     problem = target.problem
-    posterior, predictive, log_likelihood, totals, curves = dict(sites), {}, {}, {}, {}
-    known = KnownAverages()
-    for index, (name, term) in enumerate(problem.terms.items()):
-        points, values, errors = problem.points[name], observed[0][name], latents.errors[name]
-        # One prediction for the data and for the grid: its program is compiled once.
-        everywhere = points.followed_by(grids[name])
-        prediction = problem.predict(latents.parameters, term.observable, everywhere, known)
-        likelihood = problem.likelihood(latents, term, prediction[: points.num_points])
+    posterior, predictive, log_likelihood, curves = dict(sites), {}, {}, {}
+    known, total = KnownAverages(), jnp.zeros(())
+    # One prediction for the data and for the grid: its program is compiled once.
+    everywhere = {
+        name: problem.predict(latents.parameters, term.observable, problem.points[name].followed_by(grids[name]), known)
+        for name, term in problem.terms.items()
+    }
+    at_data = {name: one[: problem.points[name].num_points] for name, one in everywhere.items()}
+    for index, joint in enumerate(problem.likelihoods(latents, at_data)):
+        likelihood, values = joint.likelihood, joint.values(observed[0])
         keys = jax.random.split(jax.random.fold_in(key, index), 5)
         causes = likelihood.sample_causes(keys[0], values)
         causes = jnp.where(is_prior, jax.random.normal(keys[1], causes.shape), causes)
-        predictive[name] = likelihood.replicate(keys[2], causes)
         left_out = likelihood.left_out(values)
-        predictive[f"{name}_left_out"] = left_out.sample(keys[3])
-        predictive[f"{name}_expected"] = likelihood.mean + likelihood.covariance.factor @ causes
-        sampled = errors.causes
-        shared = 0.0 if sampled is None else problem.effects(term, errors.scales, points).factor @ sampled
-        predictive[f"{name}_mean"] = likelihood.mean - shared
-        log_likelihood[name] = jnp.asarray(left_out.log_prob(observed[1][name]))
-        totals[name] = likelihood.log_density(values)
-        posterior |= _biases(target, term, latents, causes)
-        causes = causes if sampled is None else sampled
-        effects = problem.effects(term, errors.scales, grids[name])
-        mean = prediction.mean[points.num_points :]
-        rest = jnp.sqrt(effects.diagonal) * jax.random.normal(keys[4], mean.shape)
-        curves[f"{name}_mean"] = mean
-        curves[name] = mean + effects.factor @ causes[: effects.factor.shape[1]] + rest
+        total += likelihood.log_density(values)
+        of_data = {
+            "": likelihood.replicate(keys[2], causes),
+            "_left_out": left_out.sample(keys[3]),
+            "_expected": likelihood.mean + likelihood.covariance.factor @ causes,
+        }
+        densities = jnp.asarray(left_out.log_prob(joint.values(observed[1])))
+        for number, (name, rows) in enumerate(joint.rows.items()):
+            predictive |= {f"{name}{suffix}": found[rows] for suffix, found in of_data.items()}
+            predictive[f"{name}_mean"] = at_data[name].mean
+            log_likelihood[name] = densities[rows]
+            term, errors, own = problem.terms[name], latents.errors[name], causes[joint.causes[name]]
+            posterior |= _biases(target, term, latents, own)
+            own = own if errors.causes is None else errors.causes
+            effects = problem.effects(term, errors.scales, grids[name])
+            mean = everywhere[name].mean[problem.points[name].num_points :]
+            rest = jnp.sqrt(effects.diagonal) * jax.random.normal(jax.random.fold_in(keys[4], number), mean.shape)
+            curves[f"{name}_mean"] = mean
+            curves[name] = mean + effects.factor @ own[: effects.factor.shape[1]] + rest
     states = liquid_states(problem)
     sizes = {"ensembles": {"effective_sample_size": sample_sizes(problem, states, latents.parameters, known)}} if states else {}
     return sizes | {
         "posterior": posterior,
         "posterior_predictive": predictive,
         "log_likelihood": log_likelihood,
-        "totals": totals,
+        "total": total,
         "predictions": curves,
     }
 

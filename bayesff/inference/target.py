@@ -117,12 +117,10 @@ class Target:
     def _parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
         latents, trace = self._sample(z)
         log_prior = self._log_prior(z, trace)
-        predictions, log_likelihood, known = {}, jnp.zeros(()), KnownAverages()
-        values = self.observed if observed is None else observed
-        for name, term in self.problem.terms.items():
-            predictions[name] = self.problem.predict(latents.parameters, term.observable, self.problem.points[name], known)
-            likelihood = self.problem.likelihood(latents, term, predictions[name])
-            log_likelihood += likelihood.log_density(values[name])
+        known, values = KnownAverages(), self.observed if observed is None else observed
+        predictions, log_likelihood = self.problem.predictions(latents, known), jnp.zeros(())
+        for joint in self.problem.likelihoods(latents, predictions):
+            log_likelihood += joint.likelihood.log_density(joint.values(values))
         log_likelihood += log_reach(self.problem, latents.parameters, known)
         return log_prior, log_likelihood, predictions
 

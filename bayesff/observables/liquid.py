@@ -67,8 +67,8 @@ class Liquid(eqx.Module):
     num_particles: int = eqx.field(static=True, default=256)
     spacing: float = eqx.field(static=True, default=0.05)
     num_replicas: int = eqx.field(static=True, default=4)
-    num_frames: int = eqx.field(static=True, default=500)
-    stride: int = eqx.field(static=True, default=25)
+    num_frames: int = eqx.field(static=True, default=250)
+    stride: int = eqx.field(static=True, default=50)
     quantum_order: int = eqx.field(static=True, default=0)
     smallest_sample: float = eqx.field(static=True, default=100.0)
     references: tuple[References, ...] = ()
@@ -201,16 +201,20 @@ class LiquidObservable(Observable):
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
     ) -> tuple[Float[Array, " datum"], Covariance]:
         means, order, errors = [], [], []
-        for _, group in itertools.groupby(self.liquid.over(potential, state, known), lambda point: point[1].density):
-            found = []
+        points = self.liquid.over(potential, state, known)
+        for density, group in itertools.groupby(points, lambda point: point[1].density):
+            found, num_causes = [], 0
             for rows, averages in group:
+                num_causes = averages.factor.shape[1]
                 here = self.estimate(averages, {name: np.asarray(column)[rows] for name, column in state.items()})
                 found.append(Estimate(*(jnp.broadcast_to(part, (len(rows), *part.shape[1:])) for part in here)))
                 order.append(rows)
             means += [one.mean for one in found]
-            # Temperatures at one density have their frames, and so the causes of their errors, in common.
+            # Temperatures and observables at one density have their frames, and so the causes of their errors, in common.
             factor = jnp.concatenate([one.factor for one in found])
-            errors.append(Covariance(jnp.concatenate([one.variance for one in found]), factor))
+            of_frames = [(*self.liquid.place(0.0, density), column) for column in range(num_causes)]
+            names = (*of_frames, *(None for _ in range(factor.shape[1] - num_causes)))
+            errors.append(Covariance(jnp.concatenate([one.variance for one in found]), factor, names))
         back = np.argsort(np.concatenate(order))
         return jnp.concatenate(means)[back], Covariance.concatenate(errors)[back]
 

@@ -100,3 +100,24 @@ def test_gradient_of_the_log_density_is_the_dense_one():
     expected = np.linalg.solve(dense(), VALUES - MEAN)
     np.testing.assert_allclose(jax.grad(log_density)(jnp.asarray(MEAN)), expected, rtol=1e-9)
     np.testing.assert_allclose(jax.jacfwd(log_density)(jnp.asarray(MEAN)), expected, rtol=1e-9)
+
+
+def test_data_given_those_before_them():
+    """The conditional of a multivariate normal distribution, by the dense formula."""
+    covariance, before, after = dense(), slice(4), slice(4, None)
+    found = make().after(OBSERVED[:4])
+    gain = covariance[after, before] @ np.linalg.inv(covariance[before, before])
+    np.testing.assert_allclose(found.mean, MEAN[after] + gain @ (VALUES - MEAN)[before], atol=1e-12)
+    np.testing.assert_allclose(found.covariance.matrix, covariance[after, after] - gain @ covariance[before, after], atol=1e-12)
+
+
+def test_causes_with_a_name_are_common_to_data_side_by_side():
+    first = Covariance(jnp.asarray(DIAGONAL[:4]), jnp.asarray(FACTOR[:4]), (None, "b", "a"))
+    last = Covariance(jnp.asarray(DIAGONAL[4:]), jnp.asarray(FACTOR[4:]), ("a", None, "c"))
+    found = Covariance.concatenate([first + Covariance.independent(np.ones(4)), last, Covariance.independent(np.ones(2))])
+    expected = np.zeros((9, 5))  # own, own, b, a, c
+    expected[:4, [0, 2, 3]], expected[4:7, [3, 1, 4]] = FACTOR[:4], FACTOR[4:]
+    assert found.names == (None, None, "b", "a", "c")
+    assert found.num_own == 2
+    np.testing.assert_array_equal(found.factor, expected)
+    assert Covariance.concatenate([first, last[:2]]).scale(jnp.asarray(2.0)).names == found.names

@@ -107,7 +107,7 @@ def test_files_that_cannot_be_used(stored, tmp_path):
         other.get(simulation())
     with xarray.open_dataset(store.path(simulation()), engine="h5netcdf") as opened:
         opened.load().assign_attrs(format=99).to_netcdf(tmp_path / "later.nc", engine="h5netcdf")
-    with pytest.raises(DataError, match=r"later\.nc: an ensemble is read in format 1, found 99, that of another version"):
+    with pytest.raises(DataError, match=r"later\.nc: an ensemble is read in format 2, found 99, that of another version"):
         load_ensemble(tmp_path / "later.nc")
 
 

@@ -102,9 +102,6 @@ def recovered(tmp_path_factory):
     return np.array(honest), np.array(wrong)
 
 
-# With 40 frames of each replica the errors of single references are too small: scores of references against long runs at their
-# own potentials had a root mean square of 1.9 (13 references), those of 236 pieces of 40 frames of long runs 1.34, of 120 1.20.
-@pytest.mark.xfail(strict=True, reason="errors of references with few frames are too small, see statistical_inefficiency")
 @long
 def test_the_truth_lies_in_its_posterior_as_often_as_that_says(recovered):
     scored = recovered[0].ravel()
