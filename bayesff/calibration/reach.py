@@ -57,13 +57,16 @@ class LiquidState(NamedTuple):
     density: float
 
 
+def _liquid_of(term: Term) -> Liquid | None:
+    """Return the liquid that a term observes through reference simulations, if it does."""
+    observable = term.observable
+    return observable.liquid if isinstance(observable, LiquidObservable) and isinstance(observable.liquid, Liquid) else None
+
+
 def liquids_of(problem: "CalibrationProblem") -> list[Liquid]:
-    """Return the liquids that the terms of a problem observe, each once."""
-    found: dict[int, Liquid] = {}
-    for term in problem.terms.values():
-        if isinstance(term.observable, LiquidObservable):
-            found.setdefault(id(term.observable.liquid), term.observable.liquid)
-    return list(found.values())
+    """Return the liquids that the terms of a problem observe through reference simulations, each once."""
+    found = (_liquid_of(term) for term in problem.terms.values())
+    return list({id(liquid): liquid for liquid in found if liquid is not None}.values())
 
 
 def liquid_states(problem: "CalibrationProblem") -> list[LiquidState]:
@@ -71,8 +74,8 @@ def liquid_states(problem: "CalibrationProblem") -> list[LiquidState]:
     found: dict[LiquidState, None] = {}
     places = {id(liquid): index for index, liquid in enumerate(liquids_of(problem))}
     for name, term in problem.terms.items():
-        if isinstance(term.observable, LiquidObservable):
-            index, points = places[id(term.observable.liquid)], problem.points[name]
+        if (liquid := _liquid_of(term)) is not None:
+            index, points = places[id(liquid)], problem.points[name]
             rows = zip(points.environment, points.state["temperature"], points.state["density"], strict=True)
             found |= dict.fromkeys(LiquidState(index, int(e), float(t), float(d)) for e, t, d in rows)
     return list(found)
@@ -83,9 +86,9 @@ def with_liquids(problem: "CalibrationProblem", new: Sequence[Liquid]) -> "Calib
     grown = dict(zip((id(liquid) for liquid in liquids_of(problem)), new, strict=True))
 
     def changed(term: Term) -> Term:
-        if not isinstance(term.observable, LiquidObservable):
+        if (liquid := _liquid_of(term)) is None:
             return term
-        observable = replace(term.observable, liquid=grown[id(term.observable.liquid)])
+        observable = replace(term.observable, liquid=grown[id(liquid)])
         return Term(term.parts, observable, term.noise, term.effects, term.name)
 
     terms = [changed(term) for term in problem.terms.values()]

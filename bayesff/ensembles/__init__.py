@@ -1,6 +1,7 @@
 """Ensembles: reference simulations kept as sufficient statistics, and what they say about other potentials and states."""
 
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
+from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
@@ -14,6 +15,8 @@ from bayesff.ensembles.structure import LongRange
 __all__ = [
     "MBAR",
     "EnsembleStore",
+    "EquationAverages",
+    "EquationOfState",
     "Estimate",
     "LongRange",
     "OpenMMFluid",

@@ -315,8 +315,9 @@ class References(eqx.Module):
     ) -> PairAverages:
         r"""Return the averages for a potential, whose cutoff is an edge of the grid, at a temperature [K].
 
-        The statistical error is estimated from the weighted frames themselves. Where few are left it is too small, with one frame
-        zero; so the scatter of independent frames over all references, divided by the root of the effective sample size
+        The statistical error is estimated from the weighted frames themselves, and is as much larger as the effective sample size
+        is smaller than their weights say (`MBAR.effective_sample_size`). Where few are left it is too small, with one frame zero;
+        so the scatter of independent frames over all references, divided by the root of the effective sample size
         :math:`n`, is added to it with the factor :math:`n_\mathrm{min}/n`: a hundredth of the variance at ten times
         ``smallest_sample``, and far more than all of it where nothing is known.
 
@@ -335,7 +336,7 @@ class References(eqx.Module):
         mean, factor = self.mbar.average(log_weights, self.modes)
         return PairAverages(
             mean,
-            factor,
+            factor * jnp.sqrt(self.mbar.caution(log_weights)),
             smallest_sample / size**1.5,
             self.middle,
             self.scatter,

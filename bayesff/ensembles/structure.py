@@ -91,7 +91,7 @@ class LongRange(eqx.Module):
         outer = basis[inside:]  # beyond half the box
         g = to_g @ counts
         x = np.concatenate([radius[:inside] * (g - 1), np.zeros(len(radius) - inside)])
-        swelling = 0.0
+        small, swelling = wavevector <= np.pi / half, 0.0
         for _ in range(_STEPS):
             x[:inside] = radius[:inside] * (g * (1 + swelling) - 1)
             along = basis @ x
@@ -109,8 +109,9 @@ class LongRange(eqx.Module):
             while (structure + length * slope).min() < 0.1 * structure.min():
                 length *= 0.5
             x[inside:] += length * change
-            # S(0) is read off the smallest wave vectors, where it is flat.
-            swelling, before = float((1 + size[:2] * (basis[:2] @ x)).mean() / num_particles), swelling
+            # S(0) is read off the wave vectors that the box does not have, where it is flat: at the smallest ones alone it
+            # answers to itself in a small box, and runs away.
+            swelling, before = float((1 + size[small] * (basis[small] @ x)).mean() / num_particles), swelling
             if lift == 0 and max(np.abs(change).max(), abs(swelling - before)) < 1e-6:
                 break
         else:

@@ -4,7 +4,7 @@ from bayesff.observables.base import Observable, Prediction
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
-from bayesff.observables.liquid import InternalEnergy, Liquid, PairDistribution, Pressure, StructureFactor
+from bayesff.observables.liquid import InternalEnergy, Liquid, MieLiquid, PairDistribution, Pressure, StructureFactor
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.viscosity import DiluteViscosity
@@ -17,6 +17,7 @@ __all__ = [
     "IsothermalCompressibility",
     "JouleThomson",
     "Liquid",
+    "MieLiquid",
     "Observable",
     "PairDistribution",
     "Prediction",

@@ -10,7 +10,7 @@ fewer (see `References.averages`).
 import dataclasses
 import itertools
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,17 +21,57 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.covariance import Covariance
-from bayesff.ensembles import Estimate, PairAverages, PairEnsemble, PairFluid, References, Simulation
+from bayesff.ensembles import (
+    EquationAverages,
+    EquationOfState,
+    Estimate,
+    PairAverages,
+    PairEnsemble,
+    PairFluid,
+    References,
+    Simulation,
+)
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables.base import Observable, Prediction
 from bayesff.potentials import FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
 
-Known = dict[tuple[int, float, float], PairAverages]
+Averages = PairAverages | EquationAverages
+
+Known = dict[tuple[int, float, float], Averages]
 """Averages for one potential, by liquid, temperature and density: several observables of a liquid need the same."""
 
 
-class Liquid(eqx.Module):
+class Fluid(eqx.Module):
+    """A fluid whose averages are known for a potential at a state; a subclass says how."""
+
+    @abstractmethod
+    def averages(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Averages:
+        """Return the averages at a temperature [K] and a density [1/angstrom^3]."""
+
+    @abstractmethod
+    def causes(self, averages: Any) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the averages' errors that other averages have as well."""
+
+    def over(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
+    ) -> Iterator[tuple[np.ndarray, Averages]]:
+        """Give for every state point, those of one density side by side, the rows of the data there, and the averages."""
+        if traced(state["temperature"], state["density"]):
+            raise StateError("Liquid: temperature and density must be numbers, found values that JAX traces: close over them")
+        points = np.stack([np.asarray(state["density"]), np.asarray(state["temperature"])], axis=1)
+        for density, temperature in np.unique(points, axis=0):
+            rows, place = np.flatnonzero((points == (density, temperature)).all(axis=1)), self.place(temperature, density)
+            if place not in known:
+                known[place] = self.averages(potential, jnp.asarray(temperature), float(density))
+            yield rows, known[place]
+
+    def place(self, temperature: float, density: float) -> tuple[int, float, float]:
+        """Return what averages of this liquid at a state are known by."""
+        return id(self), float(temperature), float(density)
+
+
+class Liquid(Fluid):
     r"""A liquid as it is simulated: how its potential is truncated, its box, and the reference simulations that there are.
 
     Parameters
@@ -74,8 +114,7 @@ class Liquid(eqx.Module):
     references: tuple[References, ...] = ()
 
     def __check_init__(self) -> None:
-        if self.quantum_order not in (0, 1):
-            raise ParameterError(f"Liquid: quantum_order must be 0 or 1, found {self.quantum_order!r}")
+        _check_order(self)
         densities = [one.density for one in self.references]
         if len(set(densities)) < len(densities):
             raise ParameterError(
@@ -151,31 +190,66 @@ class Liquid(eqx.Module):
             )
         return near[0]
 
-    def over(
-        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
-    ) -> Iterator[tuple[np.ndarray, PairAverages]]:
-        """Give for every state point, those of one density side by side, the rows of the data there, and the averages."""
-        if traced(state["temperature"], state["density"]):
-            raise StateError("Liquid: temperature and density must be numbers, found values that JAX traces: close over them")
-        points = np.stack([np.asarray(state["density"]), np.asarray(state["temperature"])], axis=1)
-        for density, temperature in np.unique(points, axis=0):
-            rows, place = np.flatnonzero((points == (density, temperature)).all(axis=1)), self.place(temperature, density)
-            if place not in known:
-                known[place] = self.averages(potential, jnp.asarray(temperature), float(density))
-            yield rows, known[place]
+    def causes(self, averages: PairAverages) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the averages' errors: the frames of the references at their density."""
+        return tuple((id(self), float(averages.density), block) for block in range(averages.factor.shape[1]))
 
-    def place(self, temperature: float, density: float) -> tuple[int, float, float]:
-        """Return what averages of this liquid at a state are known by."""
-        return id(self), float(temperature), float(density)
+
+class MieLiquid(Fluid):
+    r"""A liquid whose energy and pressure follow from the equation of state of the Mie fluid, wherever its potential takes it.
+
+    It needs no reference simulations of its own, so that populations of potentials can be carried to it. Its potentials are
+    Lennard-Jones and Mie with the attractive exponent of the equation, in full (without a cutoff). Its structure is not known.
+
+    Parameters
+    ----------
+    equation
+        The equation of state.
+    molar_mass
+        Mass of the particles [g/mol].
+    quantum_order
+        0 for classical particles, 1 with the correction of `FeynmanHibbs`, which is first order in :math:`\\hbar^2`.
+
+    Raises
+    ------
+    ParameterError
+        If ``quantum_order`` is another one.
+    """
+
+    equation: EquationOfState
+    molar_mass: float = eqx.field(static=True)
+    quantum_order: int = eqx.field(static=True, default=0)
+
+    def __check_init__(self) -> None:
+        _check_order(self)
+
+    def averages(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> EquationAverages:
+        """Return the averages at a temperature [K] and a density [1/angstrom^3].
+
+        Raises
+        ------
+        ParameterError
+            If the potential is no Mie potential with the attractive exponent of the equation.
+        """
+        return self.equation.averages(potential, temperature, density, self.molar_mass if self.quantum_order else None)
+
+    def causes(self, averages: EquationAverages) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the averages' errors: those of the equation, at all states."""
+        return tuple((id(self.equation), cause) for cause in range(self.equation.num_causes))
+
+
+def _check_order(liquid: Liquid | MieLiquid) -> None:
+    if liquid.quantum_order not in (0, 1):
+        raise ParameterError(f"{type(liquid).__name__}: quantum_order must be 0 or 1, found {liquid.quantum_order!r}")
 
 
 class LiquidObservable(Observable):
     """An observable of a liquid; a subclass says which average of the pair statistics it is."""
 
-    liquid: eqx.AbstractVar[Liquid]
+    liquid: eqx.AbstractVar[Fluid]
 
     @abstractmethod
-    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         """Return the observable at the data of one state point."""
 
     def predict(self, potential: PairPotential, state: Mapping[str, Any], known: Known | None = None) -> Prediction:
@@ -202,18 +276,17 @@ class LiquidObservable(Observable):
     ) -> tuple[Float[Array, " datum"], Covariance]:
         means, order, errors = [], [], []
         points = self.liquid.over(potential, state, known)
-        for density, group in itertools.groupby(points, lambda point: point[1].density):
-            found, num_causes = [], 0
+        for _, group in itertools.groupby(points, lambda point: point[1].density):
+            found, causes = [], ()
             for rows, averages in group:
-                num_causes = averages.factor.shape[1]
+                causes = self.liquid.causes(averages)
                 here = self.estimate(averages, {name: np.asarray(column)[rows] for name, column in state.items()})
                 found.append(Estimate(*(jnp.broadcast_to(part, (len(rows), *part.shape[1:])) for part in here)))
                 order.append(rows)
             means += [one.mean for one in found]
             # Temperatures and observables at one density have their frames, and so the causes of their errors, in common.
             factor = jnp.concatenate([one.factor for one in found])
-            of_frames = [(*self.liquid.place(0.0, density), column) for column in range(num_causes)]
-            names = (*of_frames, *(None for _ in range(factor.shape[1] - num_causes)))
+            names = (*causes, *(None for _ in range(factor.shape[1] - len(causes))))
             errors.append(Covariance(jnp.concatenate([one.variance for one in found]), factor, names))
         back = np.argsort(np.concatenate(order))
         return jnp.concatenate(means)[back], Covariance.concatenate(errors)[back]
@@ -229,13 +302,13 @@ class InternalEnergy(LiquidObservable):
     Parameters
     ----------
     liquid
-        Its reference simulations.
+        The liquid.
     """
 
     quantity: ClassVar[str] = "internal_energy"
-    liquid: Liquid
+    liquid: Fluid
 
-    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.energy()
 
 
@@ -247,13 +320,13 @@ class Pressure(LiquidObservable):
     Parameters
     ----------
     liquid
-        Its reference simulations.
+        The liquid.
     """
 
     quantity: ClassVar[str] = "pressure"
-    liquid: Liquid
+    liquid: Fluid
 
-    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.pressure()
 
 
@@ -268,13 +341,13 @@ class PairDistribution(LiquidObservable):
     Parameters
     ----------
     liquid
-        Its reference simulations.
+        The liquid.
     """
 
     quantity: ClassVar[str] = "pair_distribution"
-    liquid: Liquid
+    liquid: Fluid
 
-    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.pair_distribution(state["separation"])
 
 
@@ -299,7 +372,7 @@ class StructureFactor(LiquidObservable):
     """
 
     quantity: ClassVar[str] = "structure_factor"
-    liquid: Liquid
+    liquid: Fluid
 
-    def estimate(self, averages: PairAverages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.structure_factor(state["wavevector"])

@@ -141,6 +141,22 @@ def test_free_energies_add_to_the_error():
     assert float(jnp.sum(factor**2)) > 1.2 * plain
 
 
+@pytest.mark.parametrize("shift", [1.0, 1.5])
+def test_the_effective_sample_size_at_the_edge_of_what_was_sampled(shift):
+    """For normal distributions of one width it is N exp(-shift^2); of 100 frames, Kish's is too large by far."""
+    rng, found, kish = np.random.default_rng(4), [], []
+    for _ in range(300):
+        x = rng.normal(size=100)
+        mbar = MBAR.solve(jnp.asarray(x**2 / 2)[None], [100])
+        log_weights = mbar.log_weights(jnp.asarray((x - shift) ** 2 / 2))[0]
+        found.append(float(mbar.effective_sample_size(log_weights)))
+        kish.append(float(1 / jnp.sum(jnp.exp(2 * log_weights))))
+        assert float(mbar.caution(log_weights)) == pytest.approx(kish[-1] / found[-1], rel=1e-9)
+    exact = 100 * np.exp(-(shift**2))
+    assert exact < np.mean(kish) * 0.9
+    assert 0.75 * exact < np.mean(found) < 1.1 * exact
+
+
 def test_the_effective_sample_size():
     x = sample(np.random.default_rng(3), 2000)
     mbar = solved(x, 2000)

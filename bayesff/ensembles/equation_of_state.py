@@ -1,0 +1,332 @@
+r"""An equation of state of the Mie fluid that knows its error, learnt from simulations over the reduced states.
+
+Where a posterior or a population is wider than reference simulations reach, averages follow from a function instead: the residual
+Helmholtz energy per particle :math:`f = A_\mathrm{res}/N k_B T` over :math:`x = (\epsilon/k_B T, \rho\sigma^3, \ln n)`,
+
+.. math:: f(x) = \sum_k w_k\,\varphi_k(x),
+
+with products of Chebyshev polynomials :math:`\varphi_k`. A simulation gives three derivatives of it, with the covariance of their
+errors (`bayesff.ensembles.mie_fluid`). The weights have a normal prior that narrows with the degree, so the weights given all
+simulations are normal too: every average has an error, which grows outside the states that were simulated, and averages at
+different states err together as they should. Degree and prior are those of largest evidence. Energy and pressure are derivatives
+of one function, hence thermodynamically consistent.
+
+The Laplacian of the energy, which a quantum correction to first order in :math:`\hbar^2` needs, is the exponential of another
+such sum.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from bayesff.ensembles.references import Estimate
+from bayesff.errors import ParameterError, StateError
+from bayesff.potentials import LennardJones, Mie
+from bayesff.potentials.base import PairPotential, traced
+from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
+
+DEGREES = (3, 4, 5, 6)
+"""Total degrees of the polynomials that are tried."""
+
+
+class Polynomials(eqx.Module):
+    """Products of Chebyshev polynomials of three variables in a box, up to a total degree.
+
+    Parameters
+    ----------
+    low, high
+        Corners of the box.
+    degree
+        The total degree.
+    """
+
+    low: tuple[float, ...] = eqx.field(static=True)
+    high: tuple[float, ...] = eqx.field(static=True)
+    degree: int = eqx.field(static=True)
+
+    @property
+    def exponents(self) -> np.ndarray:
+        """Degrees of every product in each variable."""
+        every = product(range(self.degree + 1), repeat=len(self.low))
+        return np.array(sorted((one for one in every if sum(one) <= self.degree), key=lambda one: (sum(one), one)))
+
+    def __call__(self, x: Float[Array, "3"]) -> Float[Array, " product"]:
+        """Return all products at a point."""
+        low, high = np.array(self.low), np.array(self.high)
+        scaled = 2 * (x - low) / (high - low) - 1
+        powers = [jnp.ones_like(scaled), scaled]
+        for _ in range(self.degree - 1):
+            powers.append(2 * scaled * powers[-1] - powers[-2])
+        table = jnp.stack(powers)
+        return jnp.prod(table[self.exponents, np.arange(len(self.low))], axis=1)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Weights of polynomials with a normal distribution: mean, and a factor of the covariance."""
+
+    mean: Float[np.ndarray, " product"]
+    factor: Float[np.ndarray, "product cause"]
+
+
+def learn(
+    rows: Float[np.ndarray, "value product"],
+    values: Float[np.ndarray, " value"],
+    covariance: Float[np.ndarray, "value value"],
+    degrees: Float[np.ndarray, " product"],
+) -> tuple[Normal, float]:
+    r"""Return the weights of polynomials given values that are linear in them, and the logarithm of the evidence.
+
+    The prior of a weight has the standard deviation :math:`a\,b^d` for a product of the degree ``d``; the errors are ``c`` times
+    the stated ones, ``c`` at least 1, because the statistical inefficiency of a simulation is itself uncertain. All three
+    maximise the evidence.
+
+    Parameters
+    ----------
+    rows
+        Derivatives of the values in the weights.
+    values
+        The values.
+    covariance
+        Covariance of their errors.
+    degrees
+        Total degree of every product.
+    """
+    root = cholesky(covariance, lower=True)
+    rows, values = solve_triangular(root, rows, lower=True), solve_triangular(root, values, lower=True)
+    gram, pull, square = rows.T @ rows, rows.T @ values, values @ values
+    log_root = np.sum(np.log(np.diag(root)))
+
+    def posterior(logarithms: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        size, decay, inflation = logarithms
+        precision = np.exp(-2 * (size + decay * degrees))
+        lower = cholesky(gram / np.exp(2 * inflation) + np.diag(precision), lower=True)
+        mean = cho_solve((lower, True), pull) / np.exp(2 * inflation)
+        misfit = (square - pull @ mean) / np.exp(2 * inflation)
+        volume = -np.sum(np.log(np.diag(lower))) + 0.5 * np.sum(np.log(precision))
+        total = -0.5 * misfit + volume - log_root - len(values) * (inflation + 0.5 * np.log(2 * np.pi))
+        return mean, lower, float(total)
+
+    bounds = [(-5.0, 8.0), (-4.0, 0.0), (0.0, 2.0)]
+    found = minimize(lambda at: -posterior(at)[2], [1.0, -0.7, 0.1], bounds=bounds, method="L-BFGS-B")
+    mean, lower, evidence = posterior(found.x)
+    return Normal(mean, solve_triangular(lower, np.eye(len(lower)), lower=True).T), evidence
+
+
+class EquationAverages(eqx.Module):
+    """Averages of a fluid at a state, from an equation of state.
+
+    Parameters
+    ----------
+    internal_energy
+        Internal energy beyond the ideal gas [kJ/mol].
+    fluid_pressure
+        Pressure [MPa].
+    density
+        Number density [1/angstrom^3].
+    """
+
+    internal_energy: Estimate
+    fluid_pressure: Estimate
+    density: float
+
+    def energy(self) -> Estimate:
+        """Return the internal energy beyond that of the ideal gas [kJ/mol]."""
+        return self.internal_energy
+
+    def pressure(self) -> Estimate:
+        """Return the pressure [MPa]."""
+        return self.fluid_pressure
+
+    def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
+        """Raise: an equation of state does not know it."""
+        raise _no_structure("pair distribution function")
+
+    def structure_factor(self, wavevector: Float[np.ndarray, " datum"]) -> Estimate:
+        """Raise: an equation of state does not know it."""
+        raise _no_structure("structure factor")
+
+
+def _no_structure(quantity: str) -> StateError:
+    return StateError(
+        f"{quantity}: reference simulations are needed, found an equation of state, which knows energy and pressure only: give "
+        "the term a Liquid"
+    )
+
+
+class EquationOfState(eqx.Module):
+    """The Helmholtz energy of the Mie fluid, see the module.
+
+    Parameters
+    ----------
+    polynomials, curvature
+        Basis of the Helmholtz energy, and of the logarithm of the Laplacian.
+    mean, factor
+        Weights of the Helmholtz energy, and a factor of their covariance.
+    curvature_mean, curvature_factor
+        The same of the Laplacian.
+    attractive
+        The attractive exponent.
+    """
+
+    polynomials: Polynomials
+    curvature: Polynomials
+    mean: Float[np.ndarray, " product"]
+    factor: Float[np.ndarray, "product cause"]
+    curvature_mean: Float[np.ndarray, " product"]
+    curvature_factor: Float[np.ndarray, "product cause"]
+    attractive: float = eqx.field(static=True)
+
+    @classmethod
+    def learn(
+        cls,
+        states: Float[np.ndarray, "simulation 3"],
+        derivatives: Float[np.ndarray, "simulation 4"],
+        covariances: Float[np.ndarray, "simulation 4 4"],
+        attractive: float = 6.0,
+        degrees: Sequence[int] = DEGREES,
+    ) -> "EquationOfState":
+        """Learn it from simulations.
+
+        Parameters
+        ----------
+        states
+            Temperature over the depth, density times the cubed diameter, and repulsive exponent of each.
+        derivatives, covariances
+            What they gave, see `bayesff.ensembles.mie_fluid.derivatives`.
+        attractive
+            The attractive exponent that they have in common.
+        degrees
+            Total degrees of the polynomials that are tried.
+
+        Raises
+        ------
+        ParameterError
+            If there are fewer than four simulations, or a number is not finite.
+        """
+        if len(states) < 4 or not all(np.all(np.isfinite(part)) for part in (states, derivatives, covariances)):
+            raise ParameterError(
+                f"EquationOfState: at least four simulations with finite numbers are needed, found {len(states)}: simulate more"
+            )
+        x = np.stack([1 / states[:, 0], states[:, 1], np.log(states[:, 2])], axis=1)
+        low, high = tuple(map(float, x.min(axis=0))), tuple(map(float, x.max(axis=0)))
+        scales = np.stack([x[:, 0], x[:, 1], 1 / states[:, 2]], axis=1)
+
+        def energy(degree: int) -> tuple[float, Polynomials, Normal]:
+            basis = Polynomials(low, high, degree)
+            slopes = np.asarray(jax.jit(jax.vmap(jax.jacfwd(basis)))(x))  # simulation, product, variable
+            rows = np.swapaxes(slopes * scales[:, None, :], 1, 2).reshape(-1, slopes.shape[1])[:, 1:]
+            blocks = np.zeros((len(x), 3, len(x), 3))
+            blocks[np.arange(len(x)), :, np.arange(len(x)), :] = covariances[:, :3, :3]
+            found, evidence = learn(
+                rows, derivatives[:, :3].ravel(), blocks.reshape(len(rows), -1), basis.exponents[1:].sum(axis=1)
+            )
+            return evidence, basis, found
+
+        def laplacian(degree: int) -> tuple[float, Polynomials, Normal]:
+            basis = Polynomials(low, high, degree)
+            rows = np.asarray(jax.jit(jax.vmap(basis))(x))
+            error = covariances[:, 3, 3] / derivatives[:, 3] ** 2
+            found, evidence = learn(rows, np.log(derivatives[:, 3]), np.diag(error), basis.exponents.sum(axis=1))
+            return evidence, basis, found
+
+        _, basis, weights = max(map(energy, degrees), key=lambda one: one[0])
+        _, curvature, curved = max(map(laplacian, degrees), key=lambda one: one[0])
+        # The derivatives do not know the constant.
+        mean, factor = np.append(0.0, weights.mean), np.concatenate([np.zeros((1, len(weights.mean))), weights.factor])
+        return cls(basis, curvature, mean, factor, curved.mean, curved.factor, float(attractive))
+
+    @property
+    def num_causes(self) -> int:
+        """Number of causes that the errors of all averages have in common."""
+        return self.factor.shape[1] + self.curvature_factor.shape[1]
+
+    def averages(
+        self,
+        potential: PairPotential,
+        temperature: Float[ArrayLike, ""],
+        density: Float[ArrayLike, ""],
+        molar_mass: float | None = None,
+    ) -> EquationAverages:
+        r"""Return energy and pressure of a fluid.
+
+        .. math:: \frac{U}{N k_B T} = \frac{\partial f}{\partial \ln x_1}, \qquad
+                  \frac{p}{\rho k_B T} = 1 + \frac{\partial f}{\partial \ln x_2}
+
+        Parameters
+        ----------
+        potential
+            A Lennard-Jones potential, or a Mie potential with the attractive exponent of the equation.
+        temperature
+            Temperature [K].
+        density
+            Number density [1/angstrom^3].
+        molar_mass
+            Mass of the particles [g/mol] for a quantum correction to first order in :math:`\hbar^2`, see `FeynmanHibbs`; none if
+            not given.
+
+        Raises
+        ------
+        ParameterError
+            If the potential is another one.
+        """
+        epsilon, sigma, repulsive = self._shape(potential)
+        thermal = GAS_CONSTANT * jnp.asarray(temperature, float)
+        x = jnp.stack([epsilon / thermal, density * sigma**3, jnp.log(repulsive)])
+        quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
+        (energy, of_energy), (excess, of_excess) = self.reduced(x, jnp.asarray(quantum))
+        ideal = density * thermal * MPA_PER_INTERNAL_PRESSURE
+        nothing = jnp.zeros(1)
+        return EquationAverages(
+            Estimate(thermal * energy[None], thermal * of_energy[None], nothing),
+            Estimate(ideal * (1 + excess)[None], ideal * of_excess[None], nothing),
+            float(density),
+        )
+
+    def _shape(self, potential: PairPotential) -> tuple[Array, Array, Array]:
+        if isinstance(potential, LennardJones) and self.attractive == 6.0:
+            return potential.epsilon, potential.sigma, jnp.asarray(12.0)
+        if not isinstance(potential, Mie):
+            raise ParameterError(
+                f"EquationOfState: the potential must be Lennard-Jones or Mie, found {type(potential).__name__}: give its "
+                "liquids reference simulations"
+            )
+        if not traced(potential.attractive) and float(potential.attractive) != self.attractive:
+            raise ParameterError(
+                f"EquationOfState: the attractive exponent must be {self.attractive:g}, found {float(potential.attractive):g}"
+            )
+        return potential.epsilon, potential.sigma, potential.repulsive
+
+    def reduced(
+        self, x: Float[Array, "3"], quantum: Float[Array, ""]
+    ) -> tuple[tuple[Float[Array, ""], Float[Array, " cause"]], tuple[Float[Array, ""], Float[Array, " cause"]]]:
+        r"""Return :math:`U/N k_B T` and :math:`p/\rho k_B T - 1`, each with the column of its error for every cause.
+
+        Parameters
+        ----------
+        x
+            The depth over the thermal energy, the density times the cubed diameter, and the logarithm of the exponent.
+        quantum
+            :math:`\hbar^2/12 m \epsilon\sigma^2`; zero for classical particles.
+        """
+        slopes = jax.jacfwd(self.polynomials)(x)
+        rows = slopes[:, 0] * x[0], slopes[:, 1] * x[1]
+        curvature, curved = self.curvature(x), jax.jacfwd(self.curvature)(x)
+        # A_quantum / N k T = quantum x0^2 exp(curvature . weights).
+        size = quantum * x[0] ** 2 * jnp.exp(curvature @ self.curvature_mean)
+        shifts = 2 + x[0] * curved[:, 0] @ self.curvature_mean, x[1] * curved[:, 1] @ self.curvature_mean
+        moved = x[0] * curved[:, 0], x[1] * curved[:, 1]
+        found = []
+        for row, shift, move in zip(rows, shifts, moved, strict=True):
+            causes = [row @ self.factor, size * (shift * curvature + move) @ self.curvature_factor]
+            found.append((row @ self.mean + size * shift, jnp.concatenate(causes)))
+        return found[0], found[1]
