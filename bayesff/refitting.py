@@ -112,8 +112,8 @@ def check(study: Study) -> None:
     for name, problem in study.problems.items():
         if liquid_states(problem):
             raise StudyError(
-                f"study {study.name!r}: transferability can be assessed without liquids only so far, found terms of a liquid in "
-                f"{name}: calibrate it by 'bayesff run', or leave these terms out"
+                f"study {study.name!r}: reference simulations follow one posterior, and cannot be carried to what is left out, "
+                f"found terms of a Liquid in {name}: take a MieLiquid for energy and pressure, or calibrate by 'bayesff run'"
             )
 
 

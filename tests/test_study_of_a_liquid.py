@@ -143,6 +143,6 @@ def test_an_interruption_says_where_simulations_are(study, tmp_path, monkeypatch
 def test_transfer_of_a_liquid_is_refused_before_anything_is_computed(study, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BAYESFF_ENSEMBLES", str(tmp_path / "kept"))
     assert cli.main(["transfer", str(study), "--output", str(tmp_path / "out")]) == cli.WRONG_INPUT
-    assert "without liquids only so far, found terms of a liquid in lennard_jones" in capsys.readouterr().err
+    assert "cannot be carried to what is left out, found terms of a Liquid in lennard_jones" in capsys.readouterr().err
     assert not (tmp_path / "kept").exists()
     assert not (tmp_path / "out").exists()

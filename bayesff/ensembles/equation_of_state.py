@@ -28,6 +28,7 @@ from jaxtyping import Array, Float
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
+from bayesff.ensembles.mie_fluid import ATTRACTIVE, Simulated, load_simulated
 from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials import LennardJones, Mie
@@ -174,8 +175,6 @@ class EquationOfState(eqx.Module):
         Weights of the Helmholtz energy, and a factor of their covariance.
     curvature_mean, curvature_factor
         The same of the Laplacian.
-    attractive
-        The attractive exponent.
     """
 
     polynomials: Polynomials
@@ -184,27 +183,15 @@ class EquationOfState(eqx.Module):
     factor: Float[np.ndarray, "product cause"]
     curvature_mean: Float[np.ndarray, " product"]
     curvature_factor: Float[np.ndarray, "product cause"]
-    attractive: float = eqx.field(static=True)
 
     @classmethod
-    def learn(
-        cls,
-        states: Float[np.ndarray, "simulation 3"],
-        derivatives: Float[np.ndarray, "simulation 4"],
-        covariances: Float[np.ndarray, "simulation 4 4"],
-        attractive: float = 6.0,
-        degrees: Sequence[int] = DEGREES,
-    ) -> "EquationOfState":
+    def learn(cls, found: Simulated | None = None, degrees: Sequence[int] = DEGREES) -> "EquationOfState":
         """Learn it from simulations.
 
         Parameters
         ----------
-        states
-            Temperature over the depth, density times the cubed diameter, and repulsive exponent of each.
-        derivatives, covariances
-            What they gave, see `bayesff.ensembles.mie_fluid.derivatives`.
-        attractive
-            The attractive exponent that they have in common.
+        found
+            What simulations gave, see `bayesff.ensembles.mie_fluid`; those of the catalogue if not given.
         degrees
             Total degrees of the polynomials that are tried.
 
@@ -213,6 +200,7 @@ class EquationOfState(eqx.Module):
         ParameterError
             If there are fewer than four simulations, or a number is not finite.
         """
+        states, derivatives, covariances = load_simulated() if found is None else found
         if len(states) < 4 or not all(np.all(np.isfinite(part)) for part in (states, derivatives, covariances)):
             raise ParameterError(
                 f"EquationOfState: at least four simulations with finite numbers are needed, found {len(states)}: simulate more"
@@ -243,7 +231,7 @@ class EquationOfState(eqx.Module):
         _, curvature, curved = max(map(laplacian, degrees), key=lambda one: one[0])
         # The derivatives do not know the constant.
         mean, factor = np.append(0.0, weights.mean), np.concatenate([np.zeros((1, len(weights.mean))), weights.factor])
-        return cls(basis, curvature, mean, factor, curved.mean, curved.factor, float(attractive))
+        return cls(basis, curvature, mean, factor, curved.mean, curved.factor)
 
     @property
     def num_causes(self) -> int:
@@ -293,16 +281,16 @@ class EquationOfState(eqx.Module):
         )
 
     def _shape(self, potential: PairPotential) -> tuple[Array, Array, Array]:
-        if isinstance(potential, LennardJones) and self.attractive == 6.0:
+        if isinstance(potential, LennardJones):
             return potential.epsilon, potential.sigma, jnp.asarray(12.0)
         if not isinstance(potential, Mie):
             raise ParameterError(
                 f"EquationOfState: the potential must be Lennard-Jones or Mie, found {type(potential).__name__}: give its "
                 "liquids reference simulations"
             )
-        if not traced(potential.attractive) and float(potential.attractive) != self.attractive:
+        if not traced(potential.attractive) and float(potential.attractive) != ATTRACTIVE:
             raise ParameterError(
-                f"EquationOfState: the attractive exponent must be {self.attractive:g}, found {float(potential.attractive):g}"
+                f"EquationOfState: the attractive exponent must be {ATTRACTIVE:g}, found {float(potential.attractive):g}"
             )
         return potential.epsilon, potential.sigma, potential.repulsive
 

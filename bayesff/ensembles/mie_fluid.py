@@ -12,6 +12,8 @@ The potential is that without a cutoff: pairs up to three diameters are simulate
 frame has more of it than another.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -19,11 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bayesff.datasets.library import catalogue_folder
 from bayesff.ensembles.pair_fluid import PairFluid
+from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.references import PairEnsemble
 from bayesff.ensembles.simulation import Simulation
+from bayesff.errors import DataError
 from bayesff.potentials import Mie, PlainCut
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
+from bayesff.writing import atomic
 
 ATTRACTIVE = 6.0
 """The attractive exponent, that of the dispersion."""
@@ -32,7 +38,7 @@ CUTOFF = 3.0
 """Cutoff of the simulations, in diameters."""
 
 _EPSILON, _SIGMA, _MASS = 1.0, 3.4, 40.0  # kJ/mol, angstrom, g/mol: argon's pace
-_CLOSEST = {8.0: 0.62, 24.0: 0.80}  # diameters
+_CLOSEST = 0.6  # diameters
 
 
 class ReducedState(NamedTuple):
@@ -48,8 +54,7 @@ def simulation(state: ReducedState, seed: int) -> Simulation:
     potential = Mie(epsilon=_EPSILON, sigma=_SIGMA, repulsive=state.repulsive, attractive=ATTRACTIVE)
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT
     fluid = PairFluid(PlainCut(potential, CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS)
-    closest = np.interp(state.repulsive, list(_CLOSEST), list(_CLOSEST.values()))
-    return Simulation(fluid, fluid.grid(float(closest) * _SIGMA, 0.05), seed)
+    return Simulation(fluid, PairGrid((_CLOSEST * _SIGMA, CUTOFF * _SIGMA), 0.05), seed, num_replicas=2)
 
 
 def derivatives(ensemble: PairEnsemble) -> tuple[Float[np.ndarray, "4"], Float[np.ndarray, "4 4"]]:
@@ -88,3 +93,48 @@ def derivatives(ensemble: PairEnsemble) -> tuple[Float[np.ndarray, "4"], Float[n
     frames = counts @ np.asarray(values)
     covariance = np.cov(frames, rowvar=False) * ensemble.inefficiency / len(frames)
     return frames.mean(axis=0) + constants, covariance
+
+
+class Simulated(NamedTuple):
+    """What simulations of Mie fluids gave, see `derivatives`; one row each."""
+
+    states: Float[np.ndarray, "simulation 3"]
+    means: Float[np.ndarray, "simulation 4"]
+    covariances: Float[np.ndarray, "simulation 4 4"]
+
+
+_COLUMNS = (*ReducedState._fields, "energy", "compressibility", "slope", "laplacian")
+
+
+def save_simulated(found: Simulated, path: Path, comment: Sequence[str] = ()) -> None:
+    """Write what simulations gave as a table of comma-separated values: means, then the lower triangle of the covariance."""
+    rows, columns = np.tril_indices(4)
+    names = [f"covariance_{_COLUMNS[3 + i]}_{_COLUMNS[3 + j]}" for i, j in zip(rows, columns, strict=True)]
+    table = np.concatenate([found.states, found.means, found.covariances[:, rows, columns]], axis=1)
+    lines = [f"# {line}" for line in comment] + [",".join([*_COLUMNS, *names])]
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join([*lines, *(",".join(f"{value:.7g}" for value in row) for row in table)]) + "\n")
+
+
+def load_simulated(path: Path | None = None) -> Simulated:
+    """Read what simulations gave; those of the catalogue, ``mie_fluid``, if no file is given.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    path = catalogue_folder() / "mie_fluid" / "simulations.csv" if path is None else path
+    rows, columns = np.tril_indices(4)
+    try:
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+        table = np.array([[float(value) for value in line.split(",")] for line in lines[1:]])
+        states, means, lower = np.split(table, [3, 7], axis=1)
+        covariances = np.zeros((len(table), 4, 4))
+        covariances[:, rows, columns] = covariances[:, columns, rows] = lower
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(
+            f"{path}: a table of simulations must have {len(_COLUMNS) + len(rows)} columns of numbers, found one that cannot be "
+            f"read ({str(error).splitlines()[0]}): make it again by data/mie_fluid/simulate.py"
+        ) from None
+    return Simulated(states, means, covariances)

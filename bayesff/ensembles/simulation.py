@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
@@ -15,12 +15,17 @@ from bayesff.ensembles.references import PairEnsemble
 from bayesff.errors import ParameterError
 from bayesff.potentials.description import describe
 
+_MELTING = 3.0
+"""Temperature at which the lattice melts, over that of the simulation."""
+
 
 @dataclass(frozen=True)
 class Simulation:
     """A reference simulation that can be run, and run again with the same frames.
 
-    It starts on a lattice; what is not yet in equilibrium is left out afterwards, see `PairEnsemble.from_trajectory`.
+    It starts on a lattice, which melts at three times the temperature: at its own, a crystal that is denser than the freezing
+    liquid may last for the whole simulation. What is not yet in equilibrium afterwards is left out, see
+    `PairEnsemble.from_trajectory`.
 
     Parameters
     ----------
@@ -37,7 +42,7 @@ class Simulation:
     stride
         Steps between two frames.
     num_warm
-        Frames before the first that is kept, in which the lattice melts.
+        Frames before the first that is kept, half of them hot.
 
     Raises
     ------
@@ -68,6 +73,7 @@ class Simulation:
             "potential": describe(self.fluid.potential),
             "fluid": {name: value if isinstance(value, int) else float(value) for name, value in fluid.items()},
             "grid": asdict(self.grid),
+            "melting": _MELTING,
             **settings,
         }
 
@@ -86,9 +92,11 @@ class Simulation:
         StateError
             If the box has frozen or has two phases, see `bayesff.ensembles.phases`.
         """
-        lattice, warm, kept = jax.random.split(jax.random.key(self.seed), 3)
+        lattice, hot, warm, kept = jax.random.split(jax.random.key(self.seed), 4)
         start = self.fluid.lattice(lattice, self.num_replicas)
-        start = self.fluid.simulate(start, warm, self.num_warm, self.stride, self.grid).last
+        melting = replace(self.fluid, temperature=_MELTING * self.fluid.temperature)
+        start = melting.simulate(start, hot, (self.num_warm + 1) // 2, self.stride, self.grid).last
+        start = self.fluid.simulate(start, warm, (self.num_warm + 1) // 2, self.stride, self.grid).last
         made = self.fluid.simulate(start, kept, self.num_frames, self.stride, self.grid)
         found = PairEnsemble.from_trajectory(self.fluid, made, self.grid)
         check_fluid(found)

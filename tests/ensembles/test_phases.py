@@ -1,5 +1,6 @@
 """A box that has frozen, or holds two phases, is no reference for a liquid."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -30,12 +31,22 @@ def test_fluids_are_let_pass(temperature, density, low, high):
     assert -1.0 < excess(found) < 2.0
 
 
-@pytest.mark.parametrize(("temperature", "density"), [(0.85, 0.95), (1.0, 1.05)], ids=["at the melting line", "dense"])
-def test_a_crystal_is_refused_and_not_kept(temperature, density, tmp_path):
-    frozen = simulation(temperature, density)
+def test_a_crystal_is_refused_and_not_kept(tmp_path):
+    frozen = simulation(1.0, 1.05)
     with pytest.raises(StateError, match=r"of ShiftedCut\(LennardJones\(.*cutoff=7.831, .* at .* the box has frozen"):
         EnsembleStore(tmp_path).get(frozen)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crystal_does_not_outlast_its_simulation():
+    """At the melting line one that starts at its own temperature stays; a simulation melts it first, and stays a liquid."""
+    made = simulation(0.85, 0.95)
+    lattice, warm, kept = jax.random.split(jax.random.key(1), 3)
+    start = made.fluid.simulate(made.fluid.lattice(lattice, 4), warm, 50, 50, made.grid).last
+    crystal = PairEnsemble.from_trajectory(made.fluid, made.fluid.simulate(start, kept, 30, 50, made.grid), made.grid)
+    with pytest.raises(StateError, match="the box has frozen"):
+        check_fluid(crystal)
+    assert first_minimum(made.run()) > FROZEN + 0.02
 
 
 def ensemble(positions, length):
