@@ -118,8 +118,10 @@ class CalibrationProblem:
         """
         found: dict[Any, list[str]] = {}
         for name, term in self.terms.items():
-            shares = isinstance(term.observable, LiquidObservable) and isinstance(term.noise, GaussianNoise)
-            found.setdefault(id(term.observable.liquid) if shares else name, []).append(name)
+            observable, key = term.observable, name
+            if isinstance(observable, LiquidObservable) and isinstance(term.noise, GaussianNoise):
+                key = id(observable.liquid)
+            found.setdefault(key, []).append(name)
         return tuple(tuple(names) for names in found.values())
 
     def _pooling_by_parameter(self, pooling: Pooling | Mapping[str, Pooling] | None) -> dict[str, Pooling]:
@@ -229,7 +231,8 @@ class CalibrationProblem:
             rows[name], causes[name] = slice(first, first + len(part.mean)), slice(column, column + part.covariance.num_own)
             first, column = rows[name].stop, causes[name].stop
         if len(parts) == 1:
-            return Joint(*parts.values(), rows, causes)
+            (only,) = parts.values()
+            return Joint(only, rows, causes)
         mean = jnp.concatenate([part.mean for part in parts.values()])
         return Joint(Likelihood(mean, Covariance.concatenate([part.covariance for part in parts.values()])), rows, causes)
 

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayesff.calibration.terms import Term
+from bayesff.ensembles import PairAverages
 from bayesff.errors import ParameterError
 from bayesff.observables.liquid import Known, Liquid, LiquidObservable
 from bayesff.potentials import PairPotential
@@ -111,7 +112,7 @@ def sample_sizes(
     for state in states:
         place = liquids[state.liquid].place(state.temperature, state.density)
         averages = known.get(ANYWHERE if everywhere else state.environment, {}).get(place)
-        if averages is not None:
+        if isinstance(averages, PairAverages):
             found.append(averages.effective_sample_size)
             continue
         potential = pair_potential(problem, problem.parameters_in(parameters, state.environment))

@@ -16,7 +16,6 @@ such sum.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import equinox as eqx
@@ -24,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
@@ -71,9 +70,16 @@ class Polynomials(eqx.Module):
         return jnp.prod(table[self.exponents, np.arange(len(self.low))], axis=1)
 
 
-@dataclass(frozen=True)
-class Normal:
-    """Weights of polynomials with a normal distribution: mean, and a factor of the covariance."""
+class Normal(eqx.Module):
+    """Weights of polynomials with a normal distribution.
+
+    Parameters
+    ----------
+    mean
+        Their mean.
+    factor
+        A factor of their covariance, one column a cause of error.
+    """
 
     mean: Float[np.ndarray, " product"]
     factor: Float[np.ndarray, "product cause"]
@@ -83,7 +89,7 @@ def learn(
     rows: Float[np.ndarray, "value product"],
     values: Float[np.ndarray, " value"],
     covariance: Float[np.ndarray, "value value"],
-    degrees: Float[np.ndarray, " product"],
+    degrees: Int[np.ndarray, " product"],
 ) -> tuple[Normal, float]:
     r"""Return the weights of polynomials given values that are linear in them, and the logarithm of the evidence.
 
@@ -171,18 +177,14 @@ class EquationOfState(eqx.Module):
     ----------
     polynomials, curvature
         Basis of the Helmholtz energy, and of the logarithm of the Laplacian.
-    mean, factor
-        Weights of the Helmholtz energy, and a factor of their covariance.
-    curvature_mean, curvature_factor
-        The same of the Laplacian.
+    weights, curvature_weights
+        Their weights.
     """
 
     polynomials: Polynomials
     curvature: Polynomials
-    mean: Float[np.ndarray, " product"]
-    factor: Float[np.ndarray, "product cause"]
-    curvature_mean: Float[np.ndarray, " product"]
-    curvature_factor: Float[np.ndarray, "product cause"]
+    weights: Normal
+    curvature_weights: Normal
 
     @classmethod
     def learn(cls, found: Simulated | None = None, degrees: Sequence[int] = DEGREES) -> "EquationOfState":
@@ -231,18 +233,18 @@ class EquationOfState(eqx.Module):
         _, curvature, curved = max(map(laplacian, degrees), key=lambda one: one[0])
         # The derivatives do not know the constant.
         mean, factor = np.append(0.0, weights.mean), np.concatenate([np.zeros((1, len(weights.mean))), weights.factor])
-        return cls(basis, curvature, mean, factor, curved.mean, curved.factor)
+        return cls(basis, curvature, Normal(mean, factor), curved)
 
     @property
     def num_causes(self) -> int:
         """Number of causes that the errors of all averages have in common."""
-        return self.factor.shape[1] + self.curvature_factor.shape[1]
+        return self.weights.factor.shape[1] + self.curvature_weights.factor.shape[1]
 
     def averages(
         self,
         potential: PairPotential,
         temperature: Float[ArrayLike, ""],
-        density: Float[ArrayLike, ""],
+        density: float,
         molar_mass: float | None = None,
     ) -> EquationAverages:
         r"""Return energy and pressure of a fluid.
@@ -268,16 +270,15 @@ class EquationOfState(eqx.Module):
             If the potential is another one.
         """
         epsilon, sigma, repulsive = self._shape(potential)
-        thermal = GAS_CONSTANT * jnp.asarray(temperature, float)
-        x = jnp.stack([epsilon / thermal, density * sigma**3, jnp.log(repulsive)])
+        thermal, dense = GAS_CONSTANT * jnp.asarray(temperature, float), jnp.asarray(density, float)
+        x = jnp.stack([epsilon / thermal, dense * sigma**3, jnp.log(repulsive)])
         quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
         (energy, of_energy), (excess, of_excess) = self.reduced(x, jnp.asarray(quantum))
-        ideal = density * thermal * MPA_PER_INTERNAL_PRESSURE
-        nothing = jnp.zeros(1)
+        ideal, nothing = dense * thermal * MPA_PER_INTERNAL_PRESSURE, jnp.zeros(1)
         return EquationAverages(
-            Estimate(thermal * energy[None], thermal * of_energy[None], nothing),
-            Estimate(ideal * (1 + excess)[None], ideal * of_excess[None], nothing),
-            float(density),
+            Estimate(jnp.reshape(thermal * energy, 1), thermal * of_energy[None], nothing),
+            Estimate(jnp.reshape(ideal * (1 + excess), 1), ideal * of_excess[None], nothing),
+            density,
         )
 
     def _shape(self, potential: PairPotential) -> tuple[Array, Array, Array]:
@@ -310,11 +311,11 @@ class EquationOfState(eqx.Module):
         rows = slopes[:, 0] * x[0], slopes[:, 1] * x[1]
         curvature, curved = self.curvature(x), jax.jacfwd(self.curvature)(x)
         # A_quantum / N k T = quantum x0^2 exp(curvature . weights).
-        size = quantum * x[0] ** 2 * jnp.exp(curvature @ self.curvature_mean)
-        shifts = 2 + x[0] * curved[:, 0] @ self.curvature_mean, x[1] * curved[:, 1] @ self.curvature_mean
+        size = quantum * x[0] ** 2 * jnp.exp(curvature @ self.curvature_weights.mean)
+        shifts = 2 + x[0] * curved[:, 0] @ self.curvature_weights.mean, x[1] * curved[:, 1] @ self.curvature_weights.mean
         moved = x[0] * curved[:, 0], x[1] * curved[:, 1]
         found = []
         for row, shift, move in zip(rows, shifts, moved, strict=True):
-            causes = [row @ self.factor, size * (shift * curvature + move) @ self.curvature_factor]
-            found.append((row @ self.mean + size * shift, jnp.concatenate(causes)))
+            causes = [row @ self.weights.factor, size * (shift * curvature + move) @ self.curvature_weights.factor]
+            found.append((row @ self.weights.mean + size * shift, jnp.concatenate(causes)))
         return found[0], found[1]

@@ -51,7 +51,7 @@ class ReducedState(NamedTuple):
 
 def simulation(state: ReducedState, seed: int) -> Simulation:
     """Return a reference simulation of a state."""
-    potential = Mie(epsilon=_EPSILON, sigma=_SIGMA, repulsive=state.repulsive, attractive=ATTRACTIVE)
+    potential = Mie(*(jnp.asarray(one, float) for one in (_EPSILON, _SIGMA, state.repulsive, ATTRACTIVE)))
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT
     fluid = PairFluid(PlainCut(potential, CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS)
     return Simulation(fluid, PairGrid((_CLOSEST * _SIGMA, CUTOFF * _SIGMA), 0.05), seed, num_replicas=2)
