@@ -38,7 +38,7 @@ from bayesff.calibration.reach import (
 from bayesff.ensembles import EnsembleStore, PairEnsemble, Simulation
 from bayesff.errors import ParameterError
 from bayesff.inference.mode import find_mode
-from bayesff.inference.target import Target, silent
+from bayesff.inference.target import BATCH, Target, silent
 
 _NUM_PRIOR = 200
 """Prior draws whose median is the start."""
@@ -249,22 +249,32 @@ class _Work:
             self._simulate(target.latents(where).parameters, missing)
 
     def follow(self, tree: DataTree) -> bool:
-        """Simulate at draws of a posterior where the references do not serve them; return whether there were any."""
+        """Simulate at draws of a posterior where the references do not serve them; return whether there were any.
+
+        To sample again costs more than references, so they are added until they serve these draws, with a margin for the next.
+        """
         if not self.states:
             return False
         sizes = tree["ensembles"]["effective_sample_size"].stack(sample=("chain", "draw")).to_numpy()
         posterior, places = tree["posterior"].to_dataset().stack(sample=("chain", "draw")), liquid_states(self.original)
+        sites = {name: f"{name}_environment" if f"{name}_environment" in posterior else name for name in self.original.priors}
+        draws = {name: jnp.asarray(np.moveaxis(posterior[site].to_numpy(), -1, 0)) for name, site in sites.items()}
         found = False
         for state in self.states:
-            draw = self._unserved(state, sizes[places.index(state)])
-            if draw is not None and len(self.simulations) < self.placement.max_simulations:
-                sites = {
-                    name: f"{name}_environment" if f"{name}_environment" in posterior else name for name in self.original.priors
-                }
-                at_draw = {name: jnp.asarray(posterior[site].to_numpy()[..., draw]) for name, site in sites.items()}
-                self._simulate(at_draw, [state])
-                found = True
+            here, margin = sizes[places.index(state)], 1.0
+            while len(self.simulations) < self.placement.max_simulations:
+                draw = self._unserved(state, here, margin)
+                if draw is None:
+                    break
+                self._simulate({name: values[draw] for name, values in draws.items()}, [state])
+                here, margin, found = self._sizes_at(state, draws), _MARGIN, True
         return found
+
+    def _sizes_at(self, state: LiquidState, draws: dict[str, Array]) -> Float[np.ndarray, " draw"]:
+        """Return the effective sample size at a state for the parameters of many draws."""
+        problem = self._problem()
+        one = jax.jit(lambda draws: jax.lax.map(lambda at: sample_sizes(problem, [state], at)[0], draws, batch_size=BATCH))
+        return np.asarray(one(draws))
 
     def _next(
         self, target: Target, key: PRNGKeyArray
