@@ -205,7 +205,7 @@ def test_the_engine_is_part_of_what_a_simulation_is():
         dilute = kind(cut, 150.0, 0.0125, MASS, num_particles=48)
         one = Simulation(dilute, PairGrid((2.0, 7.0, 7.8), 0.1), 1, num_replicas=2, num_frames=20, stride=5, num_warm=4)
         names[one.description["engine"]] = one.key
-    assert names["pair fluid"] == "0ecf6418ce21472d"
+    assert names["pair fluid"] == "07ace8d4e6a67e8b"
     assert names["OpenMM"] != names["pair fluid"]
 
 
