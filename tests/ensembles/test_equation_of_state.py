@@ -15,7 +15,7 @@ from bayesff.ensembles.equation_of_state import Polynomials, learn
 from bayesff.ensembles.mie_fluid import ReducedState, Simulated, derivatives, load_simulated, save_simulated, simulation
 from bayesff.errors import DataError, ParameterError, StateError
 from bayesff.observables import InternalEnergy, MieLiquid, PairDistribution, Pressure, StructureFactor
-from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
+from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +127,14 @@ def test_derivatives_of_a_simulation():
         return float(counts.mean(axis=0) @ jax.vmap(changed.pair_energy)(jnp.asarray(grid.nodes)) / 256 + beyond) / thermal
 
     assert means[2] == pytest.approx((energy(11.01) - energy(10.99)) / 0.02, rel=1e-4)
-    # The force of a classical fluid: its mean square is kT times the Laplacian, 2 laplacian eps/sigma^2 a particle.
-    assert means[3] > 0
+    # What Feynman and Hibbs add to a pair is its Laplacian; of r^-n it is n (n - 1) r^(-n-2), beyond the cutoff as well.
+    effective = bp.FeynmanHibbs(mie, 40.0, ensemble.temperature)
+    added = jax.vmap(lambda r: effective.pair_energy(r) - mie.pair_energy(r))(jnp.asarray(grid.nodes))
+    per_laplacian = HBAR_SQUARED_OVER_MASS / (12 * 40.0 * thermal)
+    size = float(mie.pair_energy(10.2)) / ((3.4 / 10.2) ** 11 - (3.4 / 10.2) ** 6)
+    beyond = 2 * np.pi * ensemble.density * 10.2 * size * (11 * (3.4 / 10.2) ** 11 - 6 * (3.4 / 10.2) ** 6)
+    laplacian = counts.mean(axis=0) @ np.asarray(added) / 256 / per_laplacian + beyond
+    assert means[3] == pytest.approx(laplacian * 3.4**2, rel=1e-4)
     assert np.all(np.linalg.eigvalsh(covariance) > 0)
     assert 0.001 < np.sqrt(covariance[0, 0]) < 0.05
 
