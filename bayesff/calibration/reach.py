@@ -2,10 +2,8 @@ r"""How far the reference simulations of a problem's liquids reach.
 
 Averages of a liquid are known where many frames of its reference simulations are effective (see `bayesff.observables.Liquid`). A
 posterior of few data could hide where nothing is known, because errors are large there; so it is confined to where references
-are, by the factor :math:`\exp(-\tfrac12 (n_\mathrm{min}/n)^2)` in the likelihood for each state with the effective sample size
-:math:`n`. It is 0.995 at ten times the smallest sample, 0.6 at the smallest sample, and nothing at a tenth of it. A posterior
-that references cover does not feel it; one that does has draws with few effective frames, and counts as unconverged
-(`shortfalls`).
+are, see `log_reach`. A posterior that references cover does not feel it; one that does has draws with few effective frames, and
+counts as unconverged (`shortfalls`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +25,9 @@ from bayesff.potentials import PairPotential
 if TYPE_CHECKING:
     from bayesff.calibration.problem import CalibrationProblem
 
+
+_STEEPNESS = 4.0
+"""Standard deviations by which a posterior is confined for a factor of e in the effective sample size."""
 
 _NEGLIGIBLE = 0.02
 """Standard deviation of a reduced energy, and of a datum over its uncertainty, that may be left out of a frame."""
@@ -173,13 +174,20 @@ def _slopes(problem: "CalibrationProblem", state: LiquidState, parameters: Mappi
 def log_reach(
     problem: "CalibrationProblem", parameters: Mapping[str, Any], known: KnownAverages | None = None
 ) -> Float[Array, ""]:
-    """Return the logarithm of the factor that confines a posterior to where references are; zero without a liquid."""
+    r"""Return the logarithm of the factor that confines a posterior to where references are; zero without a liquid.
+
+    .. math:: -\tfrac12 \sum_\mathrm{states} \big(4 \max(0, \ln n_\mathrm{min}/n)\big)^2
+
+    with the effective sample size ``n``: nothing where references serve, and beyond a slope that trajectories can turn round on.
+    A wall as steep as :math:`(n_\mathrm{min}/n)^2` made some draws in a hundred diverge.
+    """
     states = liquid_states(problem)
     if not states:
         return jnp.zeros(())
     liquids = liquids_of(problem)
     least = jnp.array([liquids[state.liquid].smallest_sample for state in states])
-    return -0.5 * jnp.sum((least / sample_sizes(problem, states, parameters, known)) ** 2)
+    missing = jnp.log(least / sample_sizes(problem, states, parameters, known))
+    return -0.5 * jnp.sum((_STEEPNESS * jnp.maximum(missing, 0.0)) ** 2)
 
 
 def pair_potential(problem: "CalibrationProblem", parameters: Mapping[str, Any]) -> PairPotential:

@@ -11,6 +11,7 @@ from bayesff.ensembles.references import Estimate, PairAverages, PairEnsemble, R
 from bayesff.ensembles.simulation import Simulation
 from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
 from bayesff.ensembles.structure import LongRange
+from bayesff.ensembles.triplets import triple_dipole_sum
 
 __all__ = [
     "MBAR",
@@ -35,4 +36,5 @@ __all__ = [
     "pair_distances",
     "save_ensemble",
     "statistical_inefficiency",
+    "triple_dipole_sum",
 ]

@@ -11,8 +11,10 @@ simulations are normal too: every average has an error, which grows outside the 
 different states err together as they should. Degree and prior are those of largest evidence. Energy and pressure are derivatives
 of one function, hence thermodynamically consistent.
 
-The Laplacian of the energy, which a quantum correction to first order in :math:`\hbar^2` needs, is the exponential of another
-such sum.
+What is weak adds its mean over the fluid to the Helmholtz energy, to first order: the Laplacian of the energy for a quantum
+correction in :math:`\hbar^2`, and the triple-dipole sum for forces between three particles. The logarithm of each is another
+such sum. The second order of the latter, half the variance of the sum, is 0.2 % of the first in liquid argon near its triple
+point.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ from scipy.optimize import minimize
 from bayesff.ensembles.mie_fluid import ATTRACTIVE, Simulated, load_simulated
 from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
-from bayesff.potentials import LennardJones, Mie
+from bayesff.potentials import AxilrodTeller, LennardJones, Mie
 from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
 
@@ -129,6 +131,47 @@ def learn(
     return Normal(mean, solve_triangular(lower, np.eye(len(lower)), lower=True).T), evidence
 
 
+class WeakTerm(eqx.Module):
+    r"""A positive mean :math:`m(x) = \exp \sum_k w_k \varphi_k(x)` over the fluid, of what adds to its energy in first order.
+
+    Parameters
+    ----------
+    polynomials
+        The basis.
+    weights
+        The weights.
+    """
+
+    polynomials: Polynomials
+    weights: Normal
+
+    @property
+    def num_causes(self) -> int:
+        """Number of causes of its error."""
+        return self.weights.factor.shape[1]
+
+    def slopes(self, x: Float[Array, "3"], strength: Float[Array, ""], power: int) -> list[tuple[Array, Array]]:
+        r"""Return the derivatives of :math:`s\,x_1^p\,m(x)` in :math:`\ln x_1` and :math:`\ln x_2`, and columns of their error.
+
+        Parameters
+        ----------
+        x
+            Where, see `EquationOfState.reduced`.
+        strength
+            ``s``.
+        power
+            ``p``.
+        """
+        basis, slopes = self.polynomials(x), jax.jacfwd(self.polynomials)(x)
+        size = strength * x[0] ** power * jnp.exp(basis @ self.weights.mean)
+        found = []
+        for variable, extra in ((0, power), (1, 0)):
+            row = x[variable] * slopes[:, variable]
+            shift = extra + row @ self.weights.mean
+            found.append((size * shift, size * (shift * basis + row) @ self.weights.factor))
+        return found
+
+
 class EquationAverages(eqx.Module):
     """Averages of a fluid at a state, from an equation of state.
 
@@ -175,16 +218,16 @@ class EquationOfState(eqx.Module):
 
     Parameters
     ----------
-    polynomials, curvature
-        Basis of the Helmholtz energy, and of the logarithm of the Laplacian.
-    weights, curvature_weights
-        Their weights.
+    polynomials, weights
+        Basis and weights of the Helmholtz energy.
+    laplacian, triplets
+        Mean Laplacian of the energy of a particle, and mean triple-dipole sum for one, in units of the depth and the diameter.
     """
 
     polynomials: Polynomials
-    curvature: Polynomials
     weights: Normal
-    curvature_weights: Normal
+    laplacian: WeakTerm
+    triplets: WeakTerm
 
     @classmethod
     def learn(cls, found: Simulated | None = None, degrees: Sequence[int] = DEGREES) -> "EquationOfState":
@@ -211,34 +254,36 @@ class EquationOfState(eqx.Module):
         low, high = tuple(map(float, x.min(axis=0))), tuple(map(float, x.max(axis=0)))
         scales = np.stack([x[:, 0], x[:, 1], 1 / states[:, 2]], axis=1)
 
-        def energy(degree: int) -> tuple[float, Polynomials, Normal]:
-            basis = Polynomials(low, high, degree)
-            slopes = np.asarray(jax.jit(jax.vmap(jax.jacfwd(basis)))(x))  # simulation, product, variable
-            rows = np.swapaxes(slopes * scales[:, None, :], 1, 2).reshape(-1, slopes.shape[1])[:, 1:]
-            blocks = np.zeros((len(x), 3, len(x), 3))
-            blocks[np.arange(len(x)), :, np.arange(len(x)), :] = covariances[:, :3, :3]
-            found, evidence = learn(
-                rows, derivatives[:, :3].ravel(), blocks.reshape(len(rows), -1), basis.exponents[1:].sum(axis=1)
-            )
-            return evidence, basis, found
+        # Products are in the order of their degrees: those of a lower degree are the first columns.
+        widest = Polynomials(low, high, max(degrees))
+        rows, slopes = (np.asarray(jax.jit(jax.vmap(one))(x)) for one in (widest, jax.jacfwd(widest)))
+        of_products = widest.exponents.sum(axis=1)
+        rows_of_slopes = np.swapaxes(slopes * scales[:, None, :], 1, 2).reshape(-1, len(of_products))
+        blocks = np.zeros((len(x), 3, len(x), 3))
+        blocks[np.arange(len(x)), :, np.arange(len(x)), :] = covariances[:, :3, :3]
 
-        def laplacian(degree: int) -> tuple[float, Polynomials, Normal]:
-            basis = Polynomials(low, high, degree)
-            rows = np.asarray(jax.jit(jax.vmap(basis))(x))
-            error = covariances[:, 3, 3] / derivatives[:, 3] ** 2
-            found, evidence = learn(rows, np.log(derivatives[:, 3]), np.diag(error), basis.exponents.sum(axis=1))
-            return evidence, basis, found
+        def energy(degree: int) -> tuple[float, Polynomials, Normal]:
+            kept = np.flatnonzero(of_products <= degree)[1:]
+            error = blocks.reshape(len(rows_of_slopes), -1)
+            found, evidence = learn(rows_of_slopes[:, kept], derivatives[:, :3].ravel(), error, of_products[kept])
+            return evidence, Polynomials(low, high, degree), found
+
+        def weak(column: int, degree: int) -> tuple[float, WeakTerm]:
+            kept = np.flatnonzero(of_products <= degree)
+            error = np.diag(covariances[:, column, column] / derivatives[:, column] ** 2)
+            found, evidence = learn(rows[:, kept], np.log(derivatives[:, column]), error, of_products[kept])
+            return evidence, WeakTerm(Polynomials(low, high, degree), found)
 
         _, basis, weights = max(map(energy, degrees), key=lambda one: one[0])
-        _, curvature, curved = max(map(laplacian, degrees), key=lambda one: one[0])
+        laplacian, triplets = (max((weak(column, degree) for degree in degrees), key=lambda one: one[0])[1] for column in (3, 4))
         # The derivatives do not know the constant.
         mean, factor = np.append(0.0, weights.mean), np.concatenate([np.zeros((1, len(weights.mean))), weights.factor])
-        return cls(basis, curvature, Normal(mean, factor), curved)
+        return cls(basis, Normal(mean, factor), laplacian, triplets)
 
     @property
     def num_causes(self) -> int:
         """Number of causes that the errors of all averages have in common."""
-        return self.weights.factor.shape[1] + self.curvature_weights.factor.shape[1]
+        return self.weights.factor.shape[1] + self.laplacian.num_causes + self.triplets.num_causes
 
     def averages(
         self,
@@ -246,6 +291,7 @@ class EquationOfState(eqx.Module):
         temperature: Float[ArrayLike, ""],
         density: float,
         molar_mass: float | None = None,
+        three_body: AxilrodTeller | None = None,
     ) -> EquationAverages:
         r"""Return energy and pressure of a fluid.
 
@@ -263,6 +309,8 @@ class EquationOfState(eqx.Module):
         molar_mass
             Mass of the particles [g/mol] for a quantum correction to first order in :math:`\hbar^2`, see `FeynmanHibbs`; none if
             not given.
+        three_body
+            Forces between three particles, to first order; none if not given.
 
         Raises
         ------
@@ -273,7 +321,8 @@ class EquationOfState(eqx.Module):
         thermal, dense = GAS_CONSTANT * jnp.asarray(temperature, float), jnp.asarray(density, float)
         x = jnp.stack([epsilon / thermal, dense * sigma**3, jnp.log(repulsive)])
         quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
-        (energy, of_energy), (excess, of_excess) = self.reduced(x, jnp.asarray(quantum))
+        triple = 0.0 if three_body is None else three_body.c9 / (epsilon * sigma**9)
+        (energy, of_energy), (excess, of_excess) = self.reduced(x, jnp.asarray(quantum), jnp.asarray(triple))
         ideal, nothing = dense * thermal * MPA_PER_INTERNAL_PRESSURE, jnp.zeros(1)
         return EquationAverages(
             Estimate(jnp.reshape(thermal * energy, 1), thermal * of_energy[None], nothing),
@@ -296,7 +345,7 @@ class EquationOfState(eqx.Module):
         return potential.epsilon, potential.sigma, potential.repulsive
 
     def reduced(
-        self, x: Float[Array, "3"], quantum: Float[Array, ""]
+        self, x: Float[Array, "3"], quantum: Float[Array, ""], triple: Float[Array, ""]
     ) -> tuple[tuple[Float[Array, ""], Float[Array, " cause"]], tuple[Float[Array, ""], Float[Array, " cause"]]]:
         r"""Return :math:`U/N k_B T` and :math:`p/\rho k_B T - 1`, each with the column of its error for every cause.
 
@@ -306,16 +355,18 @@ class EquationOfState(eqx.Module):
             The depth over the thermal energy, the density times the cubed diameter, and the logarithm of the exponent.
         quantum
             :math:`\hbar^2/12 m \epsilon\sigma^2`; zero for classical particles.
+        triple
+            :math:`C_9/\epsilon\sigma^9`; zero without forces between three particles.
         """
         slopes = jax.jacfwd(self.polynomials)(x)
         rows = slopes[:, 0] * x[0], slopes[:, 1] * x[1]
-        curvature, curved = self.curvature(x), jax.jacfwd(self.curvature)(x)
-        # A_quantum / N k T = quantum x0^2 exp(curvature . weights).
-        size = quantum * x[0] ** 2 * jnp.exp(curvature @ self.curvature_weights.mean)
-        shifts = 2 + x[0] * curved[:, 0] @ self.curvature_weights.mean, x[1] * curved[:, 1] @ self.curvature_weights.mean
-        moved = x[0] * curved[:, 0], x[1] * curved[:, 1]
-        found = []
-        for row, shift, move in zip(rows, shifts, moved, strict=True):
-            causes = [row @ self.weights.factor, size * (shift * curvature + move) @ self.curvature_weights.factor]
-            found.append((row @ self.weights.mean + size * shift, jnp.concatenate(causes)))
-        return found[0], found[1]
+        parts = (
+            [(row @ self.weights.mean, row @ self.weights.factor) for row in rows],
+            self.laplacian.slopes(x, quantum, 2),
+            self.triplets.slopes(x, triple, 1),
+        )
+        energy, excess = (
+            (sum((mean for mean, _ in part), jnp.zeros(())), jnp.concatenate([causes for _, causes in part]))
+            for part in zip(*parts, strict=True)
+        )
+        return energy, excess

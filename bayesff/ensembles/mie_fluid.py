@@ -13,6 +13,7 @@ frame has more of it than another.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,10 +23,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayesff.datasets.library import catalogue_folder
+from bayesff.ensembles.correlation import equilibrated
 from bayesff.ensembles.pair_fluid import PairFluid
 from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.references import PairEnsemble
 from bayesff.ensembles.simulation import Simulation
+from bayesff.ensembles.triplets import triple_dipole_sum, triple_dipole_tail
 from bayesff.errors import DataError
 from bayesff.potentials import Mie, PlainCut
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
@@ -39,6 +42,8 @@ CUTOFF = 3.0
 
 _EPSILON, _SIGMA, _MASS = 1.0, 3.4, 40.0  # kJ/mol, angstrom, g/mol: argon's pace
 _CLOSEST = 0.6  # diameters
+_TRIPLET_PARTICLES, _TRIPLET_FRAMES = 500, 30
+_triple_dipole_sum = jax.jit(triple_dipole_sum)
 
 
 class ReducedState(NamedTuple):
@@ -55,6 +60,26 @@ def simulation(state: ReducedState, seed: int) -> Simulation:
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT
     fluid = PairFluid(PlainCut(potential, CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS)
     return Simulation(fluid, PairGrid((_CLOSEST * _SIGMA, CUTOFF * _SIGMA), 0.05), seed, num_replicas=2)
+
+
+def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
+    r"""Return the mean triple-dipole sum of a Mie fluid, and the variance of its statistical error.
+
+    It is :math:`\langle U_3\rangle\sigma^9/N C_9` (see `triple_dipole_sum`), of 500 particles and triangles with sides up to half
+    their box, with the tail beyond. In a Lennard-Jones liquid at the temperature 0.7 and the density 0.85 that leaves 0.3 % out.
+    """
+    one = replace(simulation(state, seed), num_replicas=1)
+    fluid = replace(one.fluid, num_particles=_TRIPLET_PARTICLES)
+    one = replace(one, fluid=fluid)
+    *first, going = jax.random.split(jax.random.key(seed), 4)
+    phase, series = one.start(first), []
+    for key in jax.random.split(going, _TRIPLET_FRAMES):
+        phase = fluid.simulate(phase, key, 1, 4 * one.stride, one.grid).last
+        series.append(float(_triple_dipole_sum(phase.positions[0], fluid.length, fluid.length / 2)))
+    values = (np.array([series]) / fluid.num_particles + float(triple_dipole_tail(fluid.density, fluid.length / 2))) * _SIGMA**9
+    begin, inefficiency = equilibrated(values)
+    kept = values[:, begin:]
+    return float(kept.mean()), float(kept.var() * inefficiency / kept.size)
 
 
 def derivatives(ensemble: PairEnsemble) -> tuple[Float[np.ndarray, "4"], Float[np.ndarray, "4 4"]]:
@@ -96,19 +121,19 @@ def derivatives(ensemble: PairEnsemble) -> tuple[Float[np.ndarray, "4"], Float[n
 
 
 class Simulated(NamedTuple):
-    """What simulations of Mie fluids gave, see `derivatives`; one row each."""
+    """What simulations of Mie fluids gave, see `derivatives` and `triplets`; one row each."""
 
     states: Float[np.ndarray, "simulation 3"]
-    means: Float[np.ndarray, "simulation 4"]
-    covariances: Float[np.ndarray, "simulation 4 4"]
+    means: Float[np.ndarray, "simulation 5"]
+    covariances: Float[np.ndarray, "simulation 5 5"]
 
 
-_COLUMNS = (*ReducedState._fields, "energy", "compressibility", "slope", "laplacian")
+_COLUMNS = (*ReducedState._fields, "energy", "compressibility", "slope", "laplacian", "triplets")
 
 
 def save_simulated(found: Simulated, path: Path, comment: Sequence[str] = ()) -> None:
     """Write what simulations gave as a table of comma-separated values: means, then the lower triangle of the covariance."""
-    rows, columns = np.tril_indices(4)
+    rows, columns = np.tril_indices(5)
     names = [f"covariance_{_COLUMNS[3 + i]}_{_COLUMNS[3 + j]}" for i, j in zip(rows, columns, strict=True)]
     table = np.concatenate([found.states, found.means, found.covariances[:, rows, columns]], axis=1)
     lines = [f"# {line}" for line in comment] + [",".join([*_COLUMNS, *names])]
@@ -125,12 +150,12 @@ def load_simulated(path: Path | None = None) -> Simulated:
         If the file cannot be read.
     """
     path = catalogue_folder() / "mie_fluid" / "simulations.csv" if path is None else path
-    rows, columns = np.tril_indices(4)
+    rows, columns = np.tril_indices(5)
     try:
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         table = np.array([[float(value) for value in line.split(",")] for line in lines[1:]])
-        states, means, lower = np.split(table, [3, 7], axis=1)
-        covariances = np.zeros((len(table), 4, 4))
+        states, means, lower = np.split(table, [3, 8], axis=1)
+        covariances = np.zeros((len(table), 5, 5))
         covariances[:, rows, columns] = covariances[:, columns, rows] = lower
     except (OSError, ValueError, IndexError) as error:
         raise DataError(

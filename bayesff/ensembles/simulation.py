@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
-from bayesff.ensembles.pair_fluid import PairFluid
+from bayesff.ensembles.pair_fluid import PairFluid, Phase
 from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.phases import check_fluid
 from bayesff.ensembles.references import PairEnsemble
@@ -92,15 +94,25 @@ class Simulation:
         StateError
             If the box has frozen or has two phases, see `bayesff.ensembles.phases`.
         """
-        lattice, hot, warm, kept = jax.random.split(jax.random.key(self.seed), 4)
-        start = self.fluid.lattice(lattice, self.num_replicas)
-        melting = replace(self.fluid, temperature=_MELTING * self.fluid.temperature)
-        start = melting.simulate(start, hot, (self.num_warm + 1) // 2, self.stride, self.grid).last
-        start = self.fluid.simulate(start, warm, (self.num_warm + 1) // 2, self.stride, self.grid).last
-        made = self.fluid.simulate(start, kept, self.num_frames, self.stride, self.grid)
+        *first, kept = jax.random.split(jax.random.key(self.seed), 4)
+        made = self.fluid.simulate(self.start(first), kept, self.num_frames, self.stride, self.grid)
         found = PairEnsemble.from_trajectory(self.fluid, made, self.grid)
         check_fluid(found)
         return found
+
+    def start(self, keys: Sequence[PRNGKeyArray]) -> Phase:
+        """Return where the first frame is counted from: a lattice, molten and cooled, by three keys.
+
+        Raises
+        ------
+        NumericalError
+            If the integration has left the rails, see `PairFluid.simulate`.
+        """
+        lattice, hot, warm = keys
+        start = self.fluid.lattice(lattice, self.num_replicas)
+        melting = replace(self.fluid, temperature=_MELTING * self.fluid.temperature)
+        start = melting.simulate(start, hot, (self.num_warm + 1) // 2, self.stride, self.grid).last
+        return self.fluid.simulate(start, warm, (self.num_warm + 1) // 2, self.stride, self.grid).last
 
     @property
     def num_steps(self) -> int:

@@ -121,7 +121,7 @@ def find_modes(target: Target, key: PRNGKeyArray, observed: Observed, energies: 
         best = _Expansion(*(_where(lower, fresh, old) for fresh, old in zip(again, best, strict=True)))
     curvature, vectors = np.linalg.eigh(best.hessian)
     # A direction that neither data nor prior fix would have no width: it gets the width 100 in unconstrained units at most.
-    widths = 1 / np.sqrt(np.maximum(curvature, 1e-4))
+    widths = 1 / np.sqrt(np.maximum(np.abs(curvature), 1e-4))
     gain = 0.5 * np.sum((_along(vectors, best.gradient) * widths) ** 2, axis=-1)
     converged = (gain < 1e-6) & np.all(curvature > 0, axis=-1)
     found = (best.location, vectors * widths[..., None, :], -best.value, converged)

@@ -33,7 +33,7 @@ from bayesff.ensembles import (
 )
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables.base import Observable, Prediction
-from bayesff.potentials import FeynmanHibbs, Truncation
+from bayesff.potentials import AxilrodTeller, FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
 
 Averages = PairAverages | EquationAverages
@@ -209,6 +209,8 @@ class MieLiquid(Fluid):
         Mass of the particles [g/mol].
     quantum_order
         0 for classical particles, 1 with the correction of `FeynmanHibbs`, which is first order in :math:`\\hbar^2`.
+    three_body
+        The energy of a triangle beyond its pairs, to first order; none if not given.
 
     Raises
     ------
@@ -219,6 +221,7 @@ class MieLiquid(Fluid):
     equation: EquationOfState
     molar_mass: float = eqx.field(static=True)
     quantum_order: int = eqx.field(static=True, default=0)
+    three_body: AxilrodTeller | None = None
 
     def __check_init__(self) -> None:
         _check_order(self)
@@ -231,7 +234,8 @@ class MieLiquid(Fluid):
         ParameterError
             If the potential is no Mie potential with the attractive exponent of the equation.
         """
-        return self.equation.averages(potential, temperature, density, self.molar_mass if self.quantum_order else None)
+        mass = self.molar_mass if self.quantum_order else None
+        return self.equation.averages(potential, temperature, density, mass, self.three_body)
 
     def causes(self, averages: EquationAverages) -> tuple[Hashable, ...]:
         """Return the names of the causes of the averages' errors: those of the equation, at all states."""

@@ -12,16 +12,18 @@ from pathlib import Path
 os.environ["JAX_ENABLE_X64"] = "1"
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.stats import qmc
 
 from bayesff.ensembles import EnsembleStore
-from bayesff.ensembles.mie_fluid import ReducedState, Simulated, derivatives, save_simulated, simulation
+from bayesff.ensembles.mie_fluid import ReducedState, Simulated, derivatives, save_simulated, simulation, triplets
 
 COMMENT = (
     "Mie fluids (attractive exponent 6) in units of their depth and diameter, without a cutoff, by molecular dynamics: 256",
     "particles in two boxes, 250 frames every 50 steps of 10 fs at argon's mass; pairs beyond three diameters spread evenly.",
     "energy: U/NkT. compressibility: p/(rho kT) - 1. slope: dU/dn/NkT in the repulsive exponent n. laplacian: of the energy of",
-    "a pair, summed over pairs, over N. covariance: of their statistical errors. Made by simulate.py beside this file.",
+    "a pair, summed over pairs, over N. triplets: the triple-dipole sum over N, of 500 particles. covariance: of their",
+    "statistical errors. Made by simulate.py beside this file.",
 )
 
 
@@ -54,7 +56,10 @@ def main(folder: str, number: str = "72") -> None:
     found = []
     for index, state in enumerate(states):
         print(f"{index + 1} of {len(states)}: {state}", flush=True)
-        found.append(derivatives(store.get(simulation(state, 1000 + index))))
+        one = simulation(state, 1000 + index)
+        means, covariance = derivatives(store.get(one))
+        triple, variance = triplets(state, 2000 + index)
+        found.append((np.append(means, triple), block_diag(covariance, variance)))
     means, covariances = (np.array(part) for part in zip(*found, strict=True))
     save_simulated(Simulated(np.array(states), means, covariances), Path(__file__).with_name("simulations.csv"), COMMENT)
 
