@@ -10,7 +10,7 @@ demo:
 
 # All tests, in parallel: one thread of linear algebra a worker, because the workers already fill the cores.
 test: environment
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: environment
 	@.venv/bin/ruff format --check .
