@@ -288,12 +288,12 @@ class EquationOfState(eqx.Module):
     def averages(
         self,
         potential: PairPotential,
-        temperature: Float[ArrayLike, ""],
-        density: float,
+        temperatures: Float[ArrayLike, " state"],
+        densities: Float[np.ndarray, " state"],
         molar_mass: float | None = None,
         three_body: AxilrodTeller | None = None,
-    ) -> EquationAverages:
-        r"""Return energy and pressure of a fluid.
+    ) -> list[EquationAverages]:
+        r"""Return energy and pressure of a fluid at some states.
 
         .. math:: \frac{U}{N k_B T} = \frac{\partial f}{\partial \ln x_1}, \qquad
                   \frac{p}{\rho k_B T} = 1 + \frac{\partial f}{\partial \ln x_2}
@@ -302,10 +302,10 @@ class EquationOfState(eqx.Module):
         ----------
         potential
             A Lennard-Jones potential, or a Mie potential with the attractive exponent of the equation.
-        temperature
-            Temperature [K].
-        density
-            Number density [1/angstrom^3].
+        temperatures
+            Temperatures [K].
+        densities
+            Number densities [1/angstrom^3].
         molar_mass
             Mass of the particles [g/mol] for a quantum correction to first order in :math:`\hbar^2`, see `FeynmanHibbs`; none if
             not given.
@@ -318,17 +318,23 @@ class EquationOfState(eqx.Module):
             If the potential is another one.
         """
         epsilon, sigma, repulsive = self._shape(potential)
-        thermal, dense = GAS_CONSTANT * jnp.asarray(temperature, float), jnp.asarray(density, float)
-        x = jnp.stack([epsilon / thermal, dense * sigma**3, jnp.log(repulsive)])
         quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
         triple = 0.0 if three_body is None else three_body.c9 / (epsilon * sigma**9)
-        (energy, of_energy), (excess, of_excess) = self.reduced(x, jnp.asarray(quantum), jnp.asarray(triple))
+        weak = jnp.asarray(quantum), jnp.asarray(triple)
+        thermal, dense = GAS_CONSTANT * jnp.asarray(temperatures, float), jnp.asarray(densities)
+        x = jnp.stack([epsilon / thermal, dense * sigma**3, jnp.full(thermal.shape, jnp.log(repulsive))], axis=1)
+        (energy, of_energy), (excess, of_excess) = jax.vmap(lambda at: self.reduced(at, *weak))(x)
         ideal, nothing = dense * thermal * MPA_PER_INTERNAL_PRESSURE, jnp.zeros(1)
-        return EquationAverages(
-            Estimate(jnp.reshape(thermal * energy, 1), thermal * of_energy[None], nothing),
-            Estimate(jnp.reshape(ideal * (1 + excess), 1), ideal * of_excess[None], nothing),
-            density,
-        )
+        energy, of_energy = thermal * energy, thermal[:, None] * of_energy
+        pressure, of_pressure = ideal * (1 + excess), ideal[:, None] * of_excess
+        return [
+            EquationAverages(
+                Estimate(energy[row : row + 1], of_energy[row : row + 1], nothing),
+                Estimate(pressure[row : row + 1], of_pressure[row : row + 1], nothing),
+                float(density),
+            )
+            for row, density in enumerate(densities)
+        ]
 
     def _shape(self, potential: PairPotential) -> tuple[Array, Array, Array]:
         if isinstance(potential, LennardJones):

@@ -137,7 +137,7 @@ class MBAR(eqx.Module):
         it is too large, just where averages are off: of pieces of 105 frames of a Lennard-Jones liquid, carried to where 0.10 of
         a long run are effective, it says 0.19. The second knows that from how the weights scatter, and is exact where their
         logarithms are normal (0.15 there). Neither is worth much below some 50 frames. The maximum is a smooth one, up to 5 %
-        above: where a posterior has a kink there is no curvature to start from.
+        above where weights differ: where a posterior has a kink there is no curvature to start from.
         """
         return 1 / jnp.sum(jnp.stack(self._cautious(log_weights)))
 
@@ -156,7 +156,8 @@ class MBAR(eqx.Module):
             scatter = jnp.sum(jnp.where(possible, own - middle, 0.0) ** 2) / number
             effective = jnp.sqrt((number * jnp.exp(-scatter)) ** 2 + 1)
             kish, scattered = jnp.sum(jnp.exp(2 * own)), jnp.sum(jnp.exp(own)) ** 2 / effective
-            apart = jnp.sqrt((kish - scattered) ** 2 + (_BLUNT * (kish + scattered)) ** 2 + 1e-40)
+            blunt = _BLUNT * scatter / (1 + scatter)
+            apart = jnp.sqrt((kish - scattered) ** 2 + (blunt * (kish + scattered)) ** 2 + 1e-40)
             found.append(0.5 * (kish + scattered + apart) / self.counts[start])
             start += size
         return found

@@ -46,7 +46,7 @@ _NUM_PRIOR = 200
 _NUM_REDUCED = 40
 """Draws that decide what the references may leave out."""
 
-_MARGIN = 1.5
+_MARGIN = 2.0
 """How many times the liquid's ``smallest_sample`` are effective at every draw of the normal approximation: a posterior has more
 draws, and wider tails, and sampling it again costs more than another reference."""
 

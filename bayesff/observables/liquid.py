@@ -46,8 +46,13 @@ class Fluid(eqx.Module):
     """A fluid whose averages are known for a potential at a state; a subclass says how."""
 
     @abstractmethod
-    def averages(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Averages:
-        """Return the averages at a temperature [K] and a density [1/angstrom^3]."""
+    def averages_at(
+        self,
+        potential: PairPotential,
+        temperatures: Float[np.ndarray, " state"],
+        densities: Float[np.ndarray, " state"],
+    ) -> Sequence[Averages]:
+        """Return the averages at several temperatures [K] and densities [1/angstrom^3]."""
 
     @abstractmethod
     def causes(self, averages: Any) -> tuple[Hashable, ...]:
@@ -60,11 +65,12 @@ class Fluid(eqx.Module):
         if traced(state["temperature"], state["density"]):
             raise StateError("Liquid: temperature and density must be numbers, found values that JAX traces: close over them")
         points = np.stack([np.asarray(state["density"]), np.asarray(state["temperature"])], axis=1)
-        for density, temperature in np.unique(points, axis=0):
-            rows, place = np.flatnonzero((points == (density, temperature)).all(axis=1)), self.place(temperature, density)
-            if place not in known:
-                known[place] = self.averages(potential, jnp.asarray(temperature), float(density))
-            yield rows, known[place]
+        states = np.unique(points, axis=0)
+        if len(missing := np.array([(t, d) for d, t in states if self.place(t, d) not in known])):
+            found = self.averages_at(potential, missing[:, 0], missing[:, 1])
+            known |= {self.place(*at): averages for at, averages in zip(missing, found, strict=True)}
+        for density, temperature in states:
+            yield np.flatnonzero((points == (density, temperature)).all(axis=1)), known[self.place(temperature, density)]
 
     def place(self, temperature: float, density: float) -> tuple[int, float, float]:
         """Return what averages of this liquid at a state are known by."""
@@ -161,6 +167,14 @@ class Liquid(Fluid):
             )
         return found
 
+    def averages_at(
+        self,
+        potential: PairPotential,
+        temperatures: Float[np.ndarray, " state"],
+        densities: Float[np.ndarray, " state"],
+    ) -> Sequence[PairAverages]:
+        return [self.averages(potential, jnp.asarray(t), float(d)) for t, d in zip(temperatures, densities, strict=True)]
+
     def sample_size(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Float[Array, ""]:
         """Return the effective sample size at a temperature [K] and a density [1/angstrom^3], however small.
 
@@ -226,8 +240,13 @@ class MieLiquid(Fluid):
     def __check_init__(self) -> None:
         _check_order(self)
 
-    def averages(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> EquationAverages:
-        """Return the averages at a temperature [K] and a density [1/angstrom^3].
+    def averages_at(
+        self,
+        potential: PairPotential,
+        temperatures: Float[np.ndarray, " state"],
+        densities: Float[np.ndarray, " state"],
+    ) -> Sequence[EquationAverages]:
+        """Return the averages at several temperatures [K] and densities [1/angstrom^3].
 
         Raises
         ------
@@ -235,7 +254,7 @@ class MieLiquid(Fluid):
             If the potential is no Mie potential with the attractive exponent of the equation.
         """
         mass = self.molar_mass if self.quantum_order else None
-        return self.equation.averages(potential, temperature, density, mass, self.three_body)
+        return self.equation.averages(potential, temperatures, densities, mass, self.three_body)
 
     def causes(self, averages: EquationAverages) -> tuple[Hashable, ...]:
         """Return the names of the causes of the averages' errors: those of the equation, at all states."""
