@@ -66,8 +66,8 @@ def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
     r"""Return the mean triple-dipole sum of a Mie fluid, and the variance of its statistical error.
 
     It is :math:`\langle U_3\rangle\sigma^9/N C_9` (see `triple_dipole_sum`), of 500 particles and triangles with sides up to half
-    their box, with the tail beyond. In a Lennard-Jones liquid at the temperature 0.7 and the density 0.85 the same of 256 particles
-    is 1 % low, and sides up to 4 diameters in a box of 864 leave 0.2 % out.
+    their box, with the tail beyond. In a Lennard-Jones liquid at the temperature 0.7 and the density 0.85 the same of 256
+    particles is 1 % low, and sides up to 4 diameters in a box of 864 leave 0.2 % out.
     """
     one = replace(simulation(state, seed), num_replicas=1)
     fluid = replace(one.fluid, num_particles=_TRIPLET_PARTICLES)
