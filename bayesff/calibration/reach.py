@@ -179,7 +179,7 @@ def log_reach(
     .. math:: -\tfrac12 \sum_\mathrm{states} \big(4 \max(0, \ln n_\mathrm{min}/n)\big)^2
 
     with the effective sample size ``n``: nothing where references serve, and beyond a slope that trajectories can turn round on.
-    A wall as steep as :math:`(n_\mathrm{min}/n)^2` made some draws in a hundred diverge.
+    A wall as steep as :math:`(n_\mathrm{min}/n)^2` made one draw in a hundred diverge.
     """
     states = liquid_states(problem)
     if not states:
