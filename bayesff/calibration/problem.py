@@ -21,7 +21,7 @@ from bayesff.covariance import Covariance
 from bayesff.errors import ParameterError, StudyError
 from bayesff.observables import Observable, Prediction
 from bayesff.observables.base import require_double_precision
-from bayesff.observables.liquid import Known, LiquidObservable
+from bayesff.observables.liquid import FluidObservable, Known
 from bayesff.potentials import Potential
 
 
@@ -119,7 +119,7 @@ class CalibrationProblem:
         found: dict[Any, list[str]] = {}
         for name, term in self.terms.items():
             observable, key = term.observable, name
-            if isinstance(observable, LiquidObservable) and isinstance(term.noise, GaussianNoise):
+            if isinstance(observable, FluidObservable) and isinstance(term.noise, GaussianNoise):
                 key = id(observable.liquid)
             found.setdefault(key, []).append(name)
         return tuple(tuple(names) for names in found.values())
@@ -326,7 +326,7 @@ class CalibrationProblem:
 
 def _predict(observable: Observable, potential: Any, state: Mapping[str, Any], num_points: int, known: Known) -> Prediction:
     """Predict, and repeat for all its data what has no state; they share its numerical error then."""
-    if isinstance(observable, LiquidObservable):
+    if isinstance(observable, FluidObservable):
         return observable.predict(potential, state, known)
     found = observable.predict(potential, state)
     if state or num_points == 1:

@@ -1,7 +1,9 @@
 """Ensembles: reference simulations kept as sufficient statistics, and what they say about other potentials and states."""
 
+from bayesff.ensembles.coexistence import Saturation, Virial, VirialGas, saturation
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState
+from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
@@ -28,12 +30,17 @@ __all__ = [
     "PairValues",
     "Phase",
     "References",
+    "Saturation",
     "Simulation",
     "Trajectory",
+    "Virial",
+    "VirialGas",
     "equilibrated",
+    "insertion",
     "load_ensemble",
     "minimum_image",
     "pair_distances",
+    "saturation",
     "save_ensemble",
     "statistical_inefficiency",
     "triple_dipole_sum",

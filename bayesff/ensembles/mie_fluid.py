@@ -12,7 +12,8 @@ The potential is that without a cutoff: pairs up to three diameters are simulate
 frame has more of it than another.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +21,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff.datasets.library import catalogue_folder
 from bayesff.ensembles.correlation import equilibrated
+from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.pair_fluid import PairFluid
 from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.references import PairEnsemble
@@ -40,9 +42,13 @@ ATTRACTIVE = 6.0
 CUTOFF = 3.0
 """Cutoff of the simulations, in diameters."""
 
+NUM_PARTICLES = 256
+"""Particles in the box of a simulation."""
+
 _EPSILON, _SIGMA, _MASS = 1.0, 3.4, 40.0  # kJ/mol, angstrom, g/mol: argon's pace
 _CLOSEST = 0.6  # diameters
 _TRIPLET_PARTICLES, _TRIPLET_FRAMES = 500, 30
+_INSERTIONS = 5000  # a frame
 _triple_dipole_sum = jax.jit(triple_dipole_sum)
 
 
@@ -56,10 +62,15 @@ class ReducedState(NamedTuple):
 
 def simulation(state: ReducedState, seed: int) -> Simulation:
     """Return a reference simulation of a state."""
-    potential = Mie(*(jnp.asarray(one, float) for one in (_EPSILON, _SIGMA, state.repulsive, ATTRACTIVE)))
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT
-    fluid = PairFluid(PlainCut(potential, CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS)
+    fluid = PairFluid(
+        PlainCut(_potential(state), CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS, NUM_PARTICLES
+    )
     return Simulation(fluid, PairGrid((_CLOSEST * _SIGMA, CUTOFF * _SIGMA), 0.05), seed, num_replicas=2)
+
+
+def _potential(state: ReducedState) -> Mie:
+    return Mie(*(jnp.asarray(one, float) for one in (_EPSILON, _SIGMA, state.repulsive, ATTRACTIVE)))
 
 
 def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
@@ -69,18 +80,54 @@ def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
     their box, with the tail beyond. In a Lennard-Jones liquid at the temperature 0.7 and the density 0.85 the same of 256
     particles is 1 % low, and sides up to 4 diameters in a box of 864 leave 0.2 % out.
     """
-    one = replace(simulation(state, seed), num_replicas=1)
-    fluid = replace(one.fluid, num_particles=_TRIPLET_PARTICLES)
-    one = replace(one, fluid=fluid)
-    *first, going = jax.random.split(jax.random.key(seed), 4)
-    phase, series = one.start(first), []
-    for key in jax.random.split(going, _TRIPLET_FRAMES):
-        phase = fluid.simulate(phase, key, 1, 4 * one.stride, one.grid).last
-        series.append(float(_triple_dipole_sum(phase.positions[0], fluid.length, fluid.length / 2)))
+    fluid, frames = _frames(state, seed, _TRIPLET_PARTICLES, _TRIPLET_FRAMES)
+    series = [float(_triple_dipole_sum(positions, fluid.length, fluid.length / 2)) for positions, _ in frames]
     values = (np.array([series]) / fluid.num_particles + float(triple_dipole_tail(fluid.density, fluid.length / 2))) * _SIGMA**9
     begin, inefficiency = equilibrated(values)
     kept = values[:, begin:]
     return float(kept.mean()), float(kept.var() * inefficiency / kept.size)
+
+
+def chemical_potential(state: ReducedState, seed: int, num_frames: int = 150) -> tuple[float, float]:
+    r"""Return the residual chemical potential of a Mie fluid over the thermal energy, and the variance of its error.
+
+    It is :math:`\beta\mu_\mathrm{res} = f + \partial f/\partial\ln\rho`, by `insertion` at 5000 points of every frame. It
+    serves densities up to 0.5.
+
+    Parameters
+    ----------
+    state
+        The state.
+    seed
+        Seed of the simulation and of the points.
+    num_frames
+        Number of frames.
+    """
+    fluid, frames = _frames(state, seed, NUM_PARTICLES, num_frames)
+    full = PlainCut(_potential(state), fluid.length / 2, tail=True)
+    inserted = jax.jit(lambda at, key: insertion(full, fluid.temperature, at, fluid.length, key, _INSERTIONS))
+    values = np.array([[float(inserted(positions, key)) for positions, key in frames]])
+    begin, inefficiency = equilibrated(values)
+    kept = values[:, begin:]
+    error = kept.var() * inefficiency / kept.size / kept.mean() ** 2
+    return -math.log(kept.mean()), float(error)
+
+
+def _frames(
+    state: ReducedState, seed: int, num_particles: int, num_frames: int
+) -> tuple[PairFluid, Iterator[tuple[Array, PRNGKeyArray]]]:
+    """Return a fluid, and positions in frames of a simulation of it, 200 steps apart, each with a random key."""
+    one = replace(simulation(state, seed), num_replicas=1)
+    one = replace(one, fluid=replace(one.fluid, num_particles=num_particles))
+
+    def frames() -> Iterator[tuple[Array, PRNGKeyArray]]:
+        *first, going = jax.random.split(jax.random.key(seed), 4)
+        phase = one.start(first)
+        for key in jax.random.split(going, num_frames):
+            phase = one.fluid.simulate(phase, key, 1, 4 * one.stride, one.grid).last
+            yield phase.positions[0], jax.random.fold_in(key, 1)
+
+    return one.fluid, frames()
 
 
 def derivatives(ensemble: PairEnsemble) -> tuple[Float[np.ndarray, "4"], Float[np.ndarray, "4 4"]]:
@@ -137,9 +184,7 @@ def save_simulated(found: Simulated, path: Path, comment: Sequence[str] = ()) ->
     rows, columns = np.tril_indices(5)
     names = [f"covariance_{_COLUMNS[3 + i]}_{_COLUMNS[3 + j]}" for i, j in zip(rows, columns, strict=True)]
     table = np.concatenate([found.states, found.means, found.covariances[:, rows, columns]], axis=1)
-    lines = [f"# {line}" for line in comment] + [",".join([*_COLUMNS, *names])]
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join([*lines, *(",".join(f"{value:.7g}" for value in row) for row in table)]) + "\n")
+    _write(path, comment, [*_COLUMNS, *names], table)
 
 
 def load_simulated(path: Path | None = None) -> Simulated:
@@ -150,17 +195,58 @@ def load_simulated(path: Path | None = None) -> Simulated:
     DataError
         If the file cannot be read.
     """
-    path = catalogue_folder() / "mie_fluid" / "simulations.csv" if path is None else path
     rows, columns = np.tril_indices(5)
+    table = _read(path, "simulations.csv", len(_COLUMNS) + len(rows))
+    states, means, lower = np.split(table, [3, 8], axis=1)
+    covariances = np.zeros((len(table), 5, 5))
+    covariances[:, rows, columns] = covariances[:, columns, rows] = lower
+    return Simulated(states, means, covariances)
+
+
+class Inserted(NamedTuple):
+    """Residual chemical potentials over the thermal energy, see `chemical_potential`; one row each."""
+
+    states: Float[np.ndarray, "simulation 3"]
+    means: Float[np.ndarray, " simulation"]
+    variances: Float[np.ndarray, " simulation"]
+
+
+_INSERTED_COLUMNS = (*ReducedState._fields, "chemical_potential", "variance")
+
+
+def save_inserted(found: Inserted, path: Path, comment: Sequence[str] = ()) -> None:
+    """Write chemical potentials as a table of comma-separated values."""
+    _write(path, comment, _INSERTED_COLUMNS, np.column_stack(found))
+
+
+def load_inserted(path: Path | None = None) -> Inserted:
+    """Read chemical potentials; those of the catalogue, ``mie_fluid``, if no file is given.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    table = _read(path, "insertions.csv", len(_INSERTED_COLUMNS))
+    return Inserted(table[:, :3], table[:, 3], table[:, 4])
+
+
+def _write(path: Path, comment: Sequence[str], columns: Sequence[str], table: np.ndarray) -> None:
+    lines = [f"# {line}" for line in comment] + [",".join(columns)]
+    with atomic(path) as temporary:
+        temporary.write_text("\n".join([*lines, *(",".join(f"{value:.7g}" for value in row) for row in table)]) + "\n")
+
+
+def _read(path: Path | None, name: str, num_columns: int) -> np.ndarray:
+    path = catalogue_folder() / "mie_fluid" / name if path is None else path
     try:
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         table = np.array([[float(value) for value in line.split(",")] for line in lines[1:]])
-        states, means, lower = np.split(table, [3, 8], axis=1)
-        covariances = np.zeros((len(table), 5, 5))
-        covariances[:, rows, columns] = covariances[:, columns, rows] = lower
-    except (OSError, ValueError, IndexError) as error:
+        if table.shape[1:] != (num_columns,):
+            raise ValueError(f"shape {table.shape}")
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"{path}: a table of simulations must have {len(_COLUMNS) + len(rows)} columns of numbers, found one that cannot be "
+            f"{path}: a table of simulations must have {num_columns} columns of numbers, found one that cannot be "
             f"read ({str(error).splitlines()[0]}): make it again by data/mie_fluid/simulate.py"
         ) from None
-    return Simulated(states, means, covariances)
+    return table

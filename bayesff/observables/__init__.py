@@ -1,6 +1,12 @@
 """Observables: a potential and a state in, a prediction with its numerical covariance out."""
 
 from bayesff.observables.base import Observable, Prediction
+from bayesff.observables.coexistence import (
+    EnthalpyOfVaporization,
+    SaturatedLiquidDensity,
+    SaturatedVapourDensity,
+    VapourPressure,
+)
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
@@ -13,6 +19,7 @@ __all__ = [
     "DiluteViscosity",
     "DimerEnergy",
     "DimerWell",
+    "EnthalpyOfVaporization",
     "InternalEnergy",
     "IsothermalCompressibility",
     "JouleThomson",
@@ -22,9 +29,12 @@ __all__ = [
     "PairDistribution",
     "Prediction",
     "Pressure",
+    "SaturatedLiquidDensity",
+    "SaturatedVapourDensity",
     "SecondVirial",
     "StructureFactor",
     "ThirdVirial",
+    "VapourPressure",
     "WellDepth",
     "WellDistance",
     "collision_integral",

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -29,17 +30,24 @@ from bayesff.ensembles import (
     PairEnsemble,
     PairFluid,
     References,
+    Saturation,
     Simulation,
+    Virial,
+    VirialGas,
+    saturation,
 )
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables.base import Observable, Prediction
+from bayesff.observables.second_virial import SecondVirial
+from bayesff.observables.third_virial import ThirdVirial
 from bayesff.potentials import AxilrodTeller, FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE
 
 Averages = PairAverages | EquationAverages
 
-Known = dict[tuple[int, float, float], Averages]
-"""Averages for one potential, by liquid, temperature and density: several observables of a liquid need the same."""
+Known = dict[tuple[Hashable, ...], Any]
+"""What is known of liquids for one potential, by liquid and state: several observables of a liquid need the same."""
 
 
 class Fluid(eqx.Module):
@@ -71,6 +79,23 @@ class Fluid(eqx.Module):
             known |= {self.place(*at): averages for at, averages in zip(missing, found, strict=True)}
         for density, temperature in states:
             yield np.flatnonzero((points == (density, temperature)).all(axis=1)), known[self.place(temperature, density)]
+
+    def saturation(self, potential: PairPotential, temperatures: Float[np.ndarray, " state"]) -> Saturation:
+        """Return liquid and vapour in equilibrium at some temperatures [K].
+
+        Raises
+        ------
+        StateError
+            If the fluid has no equation of state.
+        """
+        raise StateError(
+            f"{type(self).__name__}: liquid and vapour in equilibrium need an equation of state, found reference simulations at "
+            "given densities: give the term a MieLiquid"
+        )
+
+    def saturation_causes(self) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the errors of `saturation`."""
+        return ()
 
     def place(self, temperature: float, density: float) -> tuple[int, float, float]:
         """Return what averages of this liquid at a state are known by."""
@@ -256,9 +281,35 @@ class MieLiquid(Fluid):
         mass = self.molar_mass if self.quantum_order else None
         return self.equation.averages(potential, temperatures, densities, mass, self.three_body)
 
-    def causes(self, averages: EquationAverages) -> tuple[Hashable, ...]:
+    def causes(self, averages: EquationAverages | None = None) -> tuple[Hashable, ...]:
         """Return the names of the causes of the averages' errors: those of the equation, at all states."""
         return tuple((id(self.equation), cause) for cause in range(self.equation.num_causes))
+
+    def saturation(self, potential: PairPotential, temperatures: Float[np.ndarray, " state"]) -> Saturation:
+        """Return liquid and vapour in equilibrium at some temperatures [K], the vapour by its second and third virials.
+
+        Raises
+        ------
+        ParameterError
+            If the potential is no Mie potential with the attractive exponent of the equation.
+        StateError
+            If there is no equilibrium at a temperature; not while JAX traces.
+        """
+        mass = self.molar_mass if self.quantum_order else None
+        second, third = SecondVirial(self.quantum_order, mass), ThirdVirial(self.three_body)
+        logarithms, virials = jnp.log(jnp.asarray(temperatures)), []
+        for power, virial in ((1, second), (2, third)):
+
+            def value(logarithms: Array, virial: Observable = virial) -> Any:
+                return virial.evaluate(potential, {"temperature": jnp.exp(logarithms)})
+
+            (mean, error), (slope, _) = jax.jvp(value, (logarithms,), (jnp.ones_like(logarithms),))
+            virials.append(Virial(*(part / CUBIC_ANGSTROM_PER_MOLE**power for part in (mean, slope, error))))
+        return saturation(self.equation, potential, temperatures, VirialGas(*virials), mass, self.three_body)
+
+    def saturation_causes(self) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the errors of `saturation`: those of the equation, and what the vapour lacks."""
+        return (*self.causes(), (id(self.equation), "fourth virial"))
 
 
 def _check_order(liquid: Liquid | MieLiquid) -> None:
@@ -266,14 +317,10 @@ def _check_order(liquid: Liquid | MieLiquid) -> None:
         raise ParameterError(f"{type(liquid).__name__}: quantum_order must be 0 or 1, found {liquid.quantum_order!r}")
 
 
-class LiquidObservable(Observable):
-    """An observable of a liquid; a subclass says which average of the pair statistics it is."""
+class FluidObservable(Observable):
+    """An observable of a fluid; observables of one fluid have causes of their errors in common."""
 
     liquid: eqx.AbstractVar[Fluid]
-
-    @abstractmethod
-    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
-        """Return the observable at the data of one state point."""
 
     def predict(self, potential: PairPotential, state: Mapping[str, Any], known: Known | None = None) -> Prediction:
         """Predict the observable at every state, see `Observable.predict`.
@@ -287,14 +334,28 @@ class LiquidObservable(Observable):
         known
             Averages for this potential that other observables have needed before; those that are needed here are added.
         """
-        return Prediction(*self._evaluate(potential, self._checked(state), {} if known is None else known))
+        return Prediction(*self.evaluate_with(potential, self._checked(state), {} if known is None else known))
 
     def evaluate(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Covariance]:
-        return self._evaluate(potential, state, {})
+        return self.evaluate_with(potential, state, {})
 
-    def _evaluate(
+    @abstractmethod
+    def evaluate_with(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
+    ) -> tuple[Float[Array, " datum"], Covariance]:
+        """Evaluate with what is ``known`` for this potential, and add to that."""
+
+
+class LiquidObservable(FluidObservable):
+    """An observable of a liquid at temperatures and densities; a subclass says which average of it."""
+
+    @abstractmethod
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+        """Return the observable at the data of one state point."""
+
+    def evaluate_with(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
     ) -> tuple[Float[Array, " datum"], Covariance]:
         means, order, errors = [], [], []
@@ -313,6 +374,28 @@ class LiquidObservable(Observable):
             errors.append(Covariance(jnp.concatenate([one.variance for one in found]), factor, names))
         back = np.argsort(np.concatenate(order))
         return jnp.concatenate(means)[back], Covariance.concatenate(errors)[back]
+
+
+class SaturationObservable(FluidObservable):
+    """An observable of liquid and vapour in equilibrium; a subclass says which."""
+
+    @abstractmethod
+    def estimate(self, found: Saturation) -> Estimate:
+        """Return the observable at all temperatures."""
+
+    def evaluate_with(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
+    ) -> tuple[Float[Array, " datum"], Covariance]:
+        if traced(state["temperature"]):
+            raise StateError(
+                f"{type(self).__name__}: the temperature must be numbers, found values that JAX traces: close over them"
+            )
+        temperatures, rows = np.unique(np.asarray(state["temperature"]), return_inverse=True)
+        place = (id(self.liquid), "saturation", *temperatures.tolist())
+        if place not in known:
+            known[place] = self.liquid.saturation(potential, temperatures)
+        found = self.estimate(known[place])
+        return found.mean[rows], Covariance(found.variance, found.factor, self.liquid.saturation_causes())[rows]
 
 
 class InternalEnergy(LiquidObservable):

@@ -1,8 +1,9 @@
-"""Simulate Mie fluids over the reduced states of liquids, and write simulations.csv.
+"""Simulate Mie fluids over the reduced states of liquids, and write simulations.csv and insertions.csv.
 
     python data/mie_fluid/simulate.py FOLDER [NUMBER]
 
-Finished simulations are kept in FOLDER, and not run again. It takes about a quarter of a minute for each of NUMBER (72) states.
+Finished simulations are kept in FOLDER, and not run again. It takes about a quarter of a minute for each of NUMBER (72) states,
+and one for each of the twelve states of the insertions.
 """
 
 import os
@@ -16,7 +17,17 @@ from scipy.linalg import block_diag
 from scipy.stats import qmc
 
 from bayesff.ensembles import EnsembleStore
-from bayesff.ensembles.mie_fluid import ReducedState, Simulated, derivatives, save_simulated, simulation, triplets
+from bayesff.ensembles.mie_fluid import (
+    Inserted,
+    ReducedState,
+    Simulated,
+    chemical_potential,
+    derivatives,
+    save_inserted,
+    save_simulated,
+    simulation,
+    triplets,
+)
 
 COMMENT = (
     "Mie fluids (attractive exponent 6) in units of their depth and diameter, without a cutoff, by molecular dynamics: 256",
@@ -24,6 +35,28 @@ COMMENT = (
     "energy: U/NkT. compressibility: p/(rho kT) - 1. slope: dU/dn/NkT in the repulsive exponent n. laplacian: of the energy of",
     "a pair, summed over pairs, over N. triplets: the triple-dipole sum over N, of 500 particles. covariance: of their",
     "statistical errors. Made by simulate.py beside this file.",
+)
+
+INSERTED = (
+    (1.5, 0.42, 12.0),
+    (1.7, 0.45, 12.0),
+    (1.7, 0.42, 9.5),
+    (1.4, 0.45, 16.0),
+    (1.4, 0.42, 22.0),
+    (1.65, 0.5, 14.0),
+    (1.55, 0.48, 18.0),
+    (1.75, 0.46, 8.5),
+    (1.6, 0.46, 10.5),
+    (1.3, 0.46, 18.0),
+    (1.7, 0.5, 23.0),
+    (1.45, 0.46, 14.0),
+)
+"""States above the critical point, dilute enough for test particles."""
+
+COMMENT_INSERTED = (
+    "Mie fluids as in simulations.csv, 256 particles in one box, 150 frames every 200 steps; pairs beyond half the box spread",
+    "evenly. chemical_potential: beyond the ideal gas, over kT, by 5000 test particles a frame. variance: of its statistical",
+    "error. Made by simulate.py beside this file.",
 )
 
 
@@ -62,6 +95,11 @@ def main(folder: str, number: str = "72") -> None:
         found.append((np.append(means, triple), block_diag(covariance, variance)))
     means, covariances = (np.array(part) for part in zip(*found, strict=True))
     save_simulated(Simulated(np.array(states), means, covariances), Path(__file__).with_name("simulations.csv"), COMMENT)
+    found = []
+    for index, state in enumerate(INSERTED):
+        print(f"test particles {index + 1} of {len(INSERTED)}: {state}", flush=True)
+        found.append(chemical_potential(ReducedState(*state), 3000 + index))
+    save_inserted(Inserted(np.array(INSERTED), *np.array(found).T), Path(__file__).with_name("insertions.csv"), COMMENT_INSERTED)
 
 
 if __name__ == "__main__":

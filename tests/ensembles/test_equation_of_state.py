@@ -11,8 +11,18 @@ from scipy import stats
 import bayesff.potentials as bp
 from bayesff import datasets
 from bayesff.ensembles import EquationOfState
-from bayesff.ensembles.equation_of_state import Polynomials, learn
-from bayesff.ensembles.mie_fluid import ReducedState, Simulated, derivatives, load_simulated, save_simulated, simulation
+from bayesff.ensembles.equation_of_state import MieFluid, Polynomials, learn
+from bayesff.ensembles.mie_fluid import (
+    Inserted,
+    ReducedState,
+    Simulated,
+    derivatives,
+    load_inserted,
+    load_simulated,
+    save_inserted,
+    save_simulated,
+    simulation,
+)
 from bayesff.errors import DataError, ParameterError, StateError
 from bayesff.observables import InternalEnergy, MieLiquid, PairDistribution, Pressure, StructureFactor
 from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
@@ -29,8 +39,8 @@ def equation(simulated):
 
 
 def reduced(equation, temperature, density, repulsive, quantum=0.0, triple=0.0):
-    at = jnp.array([1 / temperature, density, np.log(repulsive)])
-    return equation.reduced(at, jnp.asarray(quantum), jnp.asarray(triple))
+    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), quantum, triple)))
+    return equation.reduced(fluid, jnp.asarray(temperature), jnp.asarray(density))[1:]
 
 
 def test_polynomials_are_chebyshevs():
@@ -40,6 +50,14 @@ def test_polynomials_are_chebyshevs():
     expected = [one[0][i] * one[1][j] * one[2][k] for i, j, k in basis.exponents]
     np.testing.assert_allclose(basis(jnp.asarray(x)), expected, rtol=1e-12)
     assert len(expected) == 35
+    at = jnp.asarray(x)
+    np.testing.assert_allclose(basis.derivatives(x[None], (0, 0, 0))[0], expected, rtol=1e-12)
+    for orders, slope in (
+        ((1, 0, 0), jax.jacfwd(basis)(at)[:, 0]),
+        ((0, 1, 1), jax.jacfwd(jax.jacfwd(basis))(at)[:, 1, 2]),
+        ((0, 2, 0), jax.jacfwd(jax.jacfwd(basis))(at)[:, 1, 1]),
+    ):
+        np.testing.assert_allclose(basis.derivatives(x[None], orders)[0], slope, rtol=1e-10, atol=1e-12)
 
 
 def test_weights_are_recovered_as_surely_as_they_say():
@@ -69,9 +87,10 @@ def test_simulations_that_were_left_out_lie_where_they_are_expected(simulated):
     for part in range(12):
         out = np.arange(len(simulated.states)) % 12 == part
         equation = EquationOfState.learn(Simulated(*(column[~out] for column in simulated)))
-        for state, means, covariance in zip(*(column[out] for column in simulated), strict=True):
+        finite, _ = equation.of_finite_number(simulated.states[out])
+        for state, means, covariance, of_number in zip(*(column[out] for column in simulated), finite, strict=True):
             found = reduced(equation, *state)
-            off = np.array([float(mean) for mean, _ in found]) - means[:2]
+            off = np.array([float(mean) for mean, _ in found]) + of_number[:2] - means[:2]
             factor = np.array([causes for _, causes in found])
             distances.append(off @ np.linalg.solve(factor @ factor.T + covariance[:2, :2], off))
             basis = equation.triplets.polynomials(jnp.array([1 / state[0], state[1], np.log(state[2])]))
@@ -101,15 +120,64 @@ def test_monte_carlo_of_others(equation):
 def test_energy_and_pressure_are_derivatives_of_one_function(equation, quantum, triple):
     """Maxwell's relation, with corrections whose strengths do not depend on the state."""
 
-    def at(logarithms):
-        x = jnp.append(jnp.exp(logarithms), jnp.log(13.0))
-        (energy, of_energy), (excess, of_excess) = equation.reduced(x, jnp.asarray(quantum), jnp.asarray(triple))
-        return jnp.stack([energy, excess]), jnp.stack([of_energy, of_excess])
+    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(13.0), quantum, triple)))
 
-    slopes, of_causes = jax.jacfwd(at)(jnp.log(jnp.array([1.1, 0.8])))
+    def at(logarithms):
+        found = equation.reduced(fluid, jnp.exp(-logarithms[0]), jnp.exp(logarithms[1]))
+        return jnp.stack([one.mean for one in found]), jnp.stack([one.causes for one in found])
+
+    here = jnp.log(jnp.array([1.1, 0.8]))
+    (_, energy, excess), (_, of_energy, of_excess) = at(here)
+    slopes, of_causes = jax.jacfwd(at)(here)
+    np.testing.assert_allclose(slopes[0], [energy, excess], rtol=1e-9)
+    np.testing.assert_allclose(of_causes[0, :, 0], of_energy, atol=1e-9)
+    np.testing.assert_allclose(of_causes[0, :, 1], of_excess, atol=1e-9)
+    slopes, of_causes = slopes[1:], of_causes[1:]
     assert float(slopes[0, 1]) == pytest.approx(float(slopes[1, 0]), rel=1e-9)
     classical = equation.weights.factor.shape[1]
     np.testing.assert_allclose(of_causes[0, :classical, 1], of_causes[1, :classical, 0], atol=1e-9)
+
+
+def test_a_reference_equation_of_state(equation):
+    """That of M. Thol et al., J. Phys. Chem. Ref. Data 45, 023101 (2016), by teqp 0.23.2."""
+    for temperature, density, energy, pressure in ((0.85, 0.82, -5.79547, 0.55114), (0.85, 0.86, -6.03017, 1.26430)):
+        (u, of_u), (z, of_z) = reduced(equation, temperature, density, 12.0)
+        assert abs(temperature * float(u) - energy) < 4 * temperature * float(jnp.linalg.norm(of_u))
+        ideal = density * temperature
+        assert abs(ideal * (1 + float(z)) - pressure) < 3 * ideal * float(jnp.linalg.norm(of_z))
+
+
+def test_a_fixed_number_of_particles(equation):
+    """What is added to f is ln(chi)/2N, by differences of the pressure."""
+    of_derivatives, of_insertion = equation.of_finite_number(np.array([[0.85, 0.82, 12.0], [1.5, 0.42, 12.0]]))
+    twice, _ = equation.of_finite_number(np.array([[0.85, 0.82, 12.0], [1.5, 0.42, 12.0]]), 512)
+    np.testing.assert_allclose(of_derivatives, 2 * twice, rtol=1e-12)
+
+    def stiffness(density):
+        step = 1e-3
+        pressures = [at * (1 + float(reduced(equation, 0.85, at, 12.0)[1].mean)) for at in (density + step, density - step)]
+        return (pressures[0] - pressures[1]) / (2 * step)
+
+    slope = (np.log(stiffness(0.825)) - np.log(stiffness(0.815))) / np.log(0.825 / 0.815)
+    assert of_derivatives[0, 1] == pytest.approx(-slope / 512, rel=0.01)
+    assert of_insertion[0] == pytest.approx((-slope + stiffness(0.82) - 1) / 512, rel=0.01)
+
+
+def test_chemical_potentials_by_insertion_agree_with_one_another(equation):
+    """Each against the equation without it, false alarm 1 in 1000 for all together, and the reference equation of state."""
+    simulated, inserted = load_simulated(), load_inserted()
+    squares = []
+    for out in range(0, len(inserted.means), 3):
+        kept = np.arange(len(inserted.means)) != out
+        without = EquationOfState.learn(simulated, Inserted(*(column[kept] for column in inserted)), degrees=(6,))
+        temperature, density, repulsive = inserted.states[out]
+        fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), 0.0, 0.0)))
+        free, _, excess = without.reduced(fluid, jnp.asarray(temperature), jnp.asarray(density))
+        off = float(free.mean + excess.mean) + without.of_finite_number(inserted.states)[1][out] - inserted.means[out]
+        squares.append(off**2 / (float(jnp.sum((free.causes + excess.causes) ** 2)) + inserted.variances[out]))
+    assert sum(squares) < stats.chi2.ppf(1 - 1e-3, len(squares))
+    thol = -1.33033  # J. Phys. Chem. Ref. Data 45, 023101 (2016), by teqp 0.23.2
+    assert abs(inserted.means[0] - thol) < 3 * np.sqrt(inserted.variances[0])
 
 
 def test_errors_grow_outside_of_what_was_simulated(equation):
@@ -220,3 +288,9 @@ def test_what_an_equation_cannot_answer(equation, simulated, tmp_path):
     path.write_text(path.read_text().replace("temperature", "temperature", 1)[:400] + "x")
     with pytest.raises(DataError, match="a table of simulations must have 23 columns of numbers"):
         load_simulated(path)
+    save_inserted(load_inserted(), path, ["made up"])
+    for before, after in zip(load_inserted(), load_inserted(path), strict=True):
+        np.testing.assert_allclose(after, before, rtol=1e-6)
+    path.write_text("temperature\n1.5\n")
+    with pytest.raises(DataError, match="a table of simulations must have 5 columns of numbers"):
+        load_inserted(path)
