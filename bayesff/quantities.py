@@ -90,6 +90,14 @@ for _quantity in (
     Quantity("internal_energy", "kJ/mol", "U", "configurational internal energy", ("temperature", "density")),
     Quantity("structure_factor", "", "S(q)", "structure factor", ("wavevector", "temperature", "density")),
     Quantity("pair_distribution", "", "g(r)", "pair distribution function", ("separation", "temperature", "density")),
+    Quantity(
+        "liquid_density",
+        "1/angstrom^3",
+        r"\rho_\ell",
+        "density of the liquid",
+        ("temperature", "pressure"),
+        True,
+    ),
     Quantity("vapour_pressure", "MPa", r"p_\mathrm{sat}", "vapour pressure", ("temperature",), positive=True),
     Quantity(
         "saturated_liquid_density",

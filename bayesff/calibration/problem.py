@@ -21,7 +21,8 @@ from bayesff.covariance import Covariance
 from bayesff.errors import ParameterError, StudyError
 from bayesff.observables import Observable, Prediction
 from bayesff.observables.base import require_double_precision
-from bayesff.observables.liquid import FluidObservable, Known
+from bayesff.observables.fluids import Known
+from bayesff.observables.liquid import FluidObservable
 from bayesff.potentials import Potential
 
 

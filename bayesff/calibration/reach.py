@@ -19,7 +19,8 @@ from jaxtyping import Array, Float
 from bayesff.calibration.terms import Term
 from bayesff.ensembles import PairAverages
 from bayesff.errors import ParameterError
-from bayesff.observables.liquid import Known, Liquid, LiquidObservable
+from bayesff.observables.fluids import Known, Liquid
+from bayesff.observables.liquid import LiquidObservable
 from bayesff.potentials import PairPotential
 
 if TYPE_CHECKING:

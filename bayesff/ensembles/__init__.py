@@ -1,9 +1,11 @@
 """Ensembles: reference simulations kept as sufficient statistics, and what they say about other potentials and states."""
 
+from bayesff.ensembles.closures import Closure, HypernettedChain, PercusYevick, RogersYoung
 from bayesff.ensembles.coexistence import Saturation, Virial, VirialGas, saturation
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
-from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState
+from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState, MieFluid
 from bayesff.ensembles.insertion import insertion
+from bayesff.ensembles.integral_equations import ClosureAverages, IntegralEquation
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
@@ -17,19 +19,26 @@ from bayesff.ensembles.triplets import triple_dipole_sum
 
 __all__ = [
     "MBAR",
+    "Closure",
+    "ClosureAverages",
     "EnsembleStore",
     "EquationAverages",
     "EquationOfState",
     "Estimate",
+    "HypernettedChain",
+    "IntegralEquation",
     "LongRange",
+    "MieFluid",
     "OpenMMFluid",
     "PairAverages",
     "PairEnsemble",
     "PairFluid",
     "PairGrid",
     "PairValues",
+    "PercusYevick",
     "Phase",
     "References",
+    "RogersYoung",
     "Saturation",
     "Simulation",
     "Trajectory",

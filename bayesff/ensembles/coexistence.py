@@ -26,11 +26,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bayesff.ensembles.equation_of_state import EquationOfState, MieFluid
+from bayesff.ensembles.equation_of_state import EquationOfState, LocalLiquid, MieFluid
 from bayesff.ensembles.references import Estimate
 from bayesff.errors import StateError
-from bayesff.potentials import AxilrodTeller
-from bayesff.potentials.base import PairPotential, traced
+from bayesff.potentials.base import traced
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 _FOURTH = 0.25
@@ -113,12 +112,7 @@ class _Shift(NamedTuple):
 
 
 def saturation(
-    equation: EquationOfState,
-    potential: PairPotential,
-    temperatures: Float[np.ndarray, " state"],
-    gas: VirialGas,
-    molar_mass: float | None = None,
-    three_body: AxilrodTeller | None = None,
+    equation: EquationOfState, fluid: MieFluid, temperatures: Float[np.ndarray, " state"], gas: VirialGas
 ) -> Saturation:
     r"""Return liquid and vapour in equilibrium at some temperatures.
 
@@ -128,20 +122,22 @@ def saturation(
     ----------
     equation
         Equation of state of the liquid.
-    potential, molar_mass, three_body
-        As for `EquationOfState.averages`.
+    fluid
+        The fluid.
     temperatures
         Temperatures [K].
     gas
-        Virial coefficients at these temperatures, for the same potential and corrections.
+        Virial coefficients of the same fluid at these temperatures, of its potential in full.
 
     Raises
     ------
     StateError
         If there is no equilibrium at a temperature; while JAX traces the error is as large as what is left unsolved.
     """
-    fluid = equation.fluid(potential, molar_mass, three_body)
     thermal = GAS_CONSTANT * jnp.asarray(temperatures, float)
+    lost = fluid.lost_pressure / thermal
+    second = gas.second._replace(value=gas.second.value - lost, slope=gas.second.slope + lost)
+    gas = gas._replace(second=second)
     found, factor, own, unsolved = _equilibria(equation, fluid, thermal, gas)
     if not traced(unsolved) and (bad := np.flatnonzero(~(np.asarray(unsolved) < _SOLVED))).size:
         at = bad[0]
@@ -165,18 +161,7 @@ def saturation(
     return Saturation(*estimates)
 
 
-class _Liquid(NamedTuple):
-    """f, U/NkT and Z - 1 of a liquid about a density, to first order in the logarithm of the density."""
-
-    logarithm: Float[Array, ""]
-    values: Float[Array, "3"]
-    slopes: Float[Array, "3"]
-
-    def __call__(self, logarithm: Float[Array, ""]) -> Float[Array, "3"]:
-        return self.values + self.slopes * (logarithm - self.logarithm)
-
-
-def _off(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas, shift: _Shift) -> Float[Array, "2"]:
+def _off(logarithms: Float[Array, "2"], liquid: LocalLiquid, gas: VirialGas, shift: _Shift) -> Float[Array, "2"]:
     """Return by how much chemical potential and pressure of liquid and vapour differ at the logarithms of their densities."""
     dense, dilute = jnp.exp(logarithms)
     free, _, excess = liquid(logarithms[0])
@@ -186,7 +171,7 @@ def _off(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas, shift: 
     return jnp.stack([potentials, dense / dilute * (1 + excess) - (1 + excess_gas)])
 
 
-def _results(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas, shift: _Shift) -> Float[Array, "4"]:
+def _results(logarithms: Float[Array, "2"], liquid: LocalLiquid, gas: VirialGas, shift: _Shift) -> Float[Array, "4"]:
     """Return the logarithms of the pressure over the thermal energy and of the densities, and the enthalpy over it."""
     dense, dilute = jnp.exp(logarithms)
     energy = liquid(logarithms[0])[1] + shift.energy
@@ -195,16 +180,14 @@ def _results(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas, shi
     return jnp.stack([jnp.log(pressure), *logarithms, energy_gas - energy + pressure * (1 / dilute - 1 / dense)])
 
 
-def _alternate(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas) -> Float[Array, "2"]:
+def _alternate(logarithms: Float[Array, "2"], liquid: LocalLiquid, gas: VirialGas) -> Float[Array, "2"]:
     """Return densities with the liquid nearer to the pressure of the vapour, and the vapour to its chemical potential.
 
     Other than Newton's steps these do not take the liquid beyond its limit of stability.
     """
     dense, dilute = jnp.exp(logarithms)
     free_gas, excess_gas, _ = gas.reduced(dilute, _Shift(*jnp.zeros(6)))
-    ratio = dilute * (1 + excess_gas) / dense
-    stiffness = liquid.slopes[2] + ratio
-    step = jnp.where(stiffness > 1.0, jnp.clip((ratio - 1 - liquid.values[2]) / stiffness, -0.06, 0.06), 0.06)
+    step = liquid.step_to(dilute * (1 + excess_gas) / dense)
     free, _, excess = liquid(logarithms[0] + step)
     apart = logarithms[0] + step + free + excess - (logarithms[1] + free_gas + excess_gas)
     return logarithms + jnp.stack([step, jnp.clip(apart, -0.7, 0.7)])
@@ -212,12 +195,8 @@ def _alternate(logarithms: Float[Array, "2"], liquid: _Liquid, gas: VirialGas) -
 
 def _first_guess(fluid: MieFluid, thermal: Float[Array, ""]) -> Float[Array, "2"]:
     """Return about what the logarithms of the densities are: those of Lennard-Jones at the same share of the critical point."""
-    critical = 0.67 + 7.8 * jnp.exp(-fluid.log_repulsive)
-    temperature = jnp.maximum(thermal / fluid.epsilon, 0.3)
-    below = jnp.maximum(critical - temperature, 0.0)
-    liquid = 0.316 + 0.5 * jnp.cbrt(below) + 0.155 * below
-    vapour = jnp.exp(3.13 - 6.55 * critical / 1.32 / temperature)
-    return jnp.log(jnp.stack([liquid, vapour]) / fluid.sigma**3)
+    vapour = jnp.exp(3.13 - 6.55 * fluid.critical / 1.32 * fluid.epsilon / thermal) / fluid.sigma**3
+    return jnp.log(jnp.stack([fluid.saturated_density(thermal), vapour]))
 
 
 @eqx.filter_jit
@@ -231,23 +210,17 @@ def _equilibrium(
 ) -> tuple[Float[Array, "4"], Float[Array, "4 cause"], Float[Array, "4"], Float[Array, ""]]:
     """Return `_results` in equilibrium, columns of their errors, their other variances, and what is left unsolved."""
     none = _Shift(*jnp.zeros(6))
-    fixed_fluid, fixed_thermal, fixed_gas = jax.lax.stop_gradient((fluid, thermal, gas))
-
-    def liquid_at(logarithm: Array) -> _Liquid:
-        def values(logarithm: Array) -> Array:
-            return jnp.stack([one.mean for one in equation.reduced(fixed_fluid, fixed_thermal, jnp.exp(logarithm))])
-
-        return _Liquid(logarithm, *jax.jvp(values, (logarithm,), (jnp.ones_like(logarithm),)))
+    fixed_gas = jax.lax.stop_gradient(gas)
 
     def newton(at: Array) -> Array:
-        linear = liquid_at(at[0])
+        linear = equation.about(fluid, thermal, at[0])
         return -jnp.linalg.solve(jax.jacfwd(_off)(at, linear, fixed_gas, none), _off(at, linear, fixed_gas, none))
 
     def advance(step: Array, at: Array) -> Array:
-        first = _alternate(at, liquid_at(at[0]), fixed_gas)
+        first = _alternate(at, equation.about(fluid, thermal, at[0]), fixed_gas)
         return jnp.where(step < _ALTERNATE, first, at + jnp.clip(newton(at), -0.3, 0.3))
 
-    start = _first_guess(fixed_fluid, fixed_thermal)
+    start = jax.lax.stop_gradient(_first_guess(fluid, thermal))
     solved = jax.lax.fori_loop(0, _STEPS, advance, start)
     solved = jax.lax.stop_gradient(jnp.where(jnp.all(jnp.abs(solved - start) < 3.0), solved, start))
     left = jax.lax.stop_gradient(jnp.max(jnp.abs(newton(solved))))
@@ -255,7 +228,7 @@ def _equilibrium(
 
     # One more step, to first order, has the derivatives of the solution.
     parts = equation.reduced(fluid, thermal, jnp.exp(solved[0]))
-    liquid = liquid_at(solved[0])._replace(values=jnp.stack([one.mean for one in parts]))
+    liquid = equation.about(fluid, thermal, solved[0])._replace(values=jnp.stack([one.mean for one in parts]))
     slope = jax.lax.stop_gradient(jax.jacfwd(_off)(solved, liquid, gas, none))
 
     def shifted(shift: _Shift) -> Array:

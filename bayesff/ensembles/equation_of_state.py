@@ -39,7 +39,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from numpy.polynomial import chebyshev
 from scipy.linalg import block_diag, cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
@@ -47,12 +47,18 @@ from scipy.optimize import minimize
 from bayesff.ensembles.mie_fluid import ATTRACTIVE, NUM_PARTICLES, Inserted, Simulated, load_inserted, load_simulated
 from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
-from bayesff.potentials import AxilrodTeller, LennardJones, Mie
+from bayesff.potentials import AxilrodTeller, LennardJones, Mie, PlainCut
 from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
 
 DEGREES = (3, 4, 5, 6)
 """Total degrees of the polynomials that are tried."""
+
+_OF_TAIL = 0.03
+"""Error of what a cutoff takes off, as a share of it."""
+
+_STEPS = 25
+"""Steps towards a density: the first ones are no longer than 6 %, the last ones are Newton's."""
 
 _SMALLEST_STIFFNESS = 0.05
 """The least that one over chi is taken to be: it is zero at the critical point."""
@@ -249,7 +255,7 @@ def _no_structure(quantity: str) -> StateError:
 
 
 class MieFluid(NamedTuple):
-    r"""A Mie fluid in the units of its potential.
+    r"""A Mie fluid, and what adds to its energy.
 
     Parameters
     ----------
@@ -261,6 +267,9 @@ class MieFluid(NamedTuple):
         :math:`\hbar^2/12 m \epsilon\sigma^2`; zero for classical particles.
     triple
         :math:`C_9/\epsilon\sigma^9`; zero without forces between three particles.
+    lost_energy, lost_pressure
+        What a cutoff without a tail takes off the energy of a particle and off the pressure over the density, each over the
+        density [kJ/mol angstrom^3]; zero for the potential in full.
     """
 
     epsilon: Float[Array, ""]
@@ -268,6 +277,88 @@ class MieFluid(NamedTuple):
     log_repulsive: Float[Array, ""]
     quantum: Float[Array, ""]
     triple: Float[Array, ""]
+    lost_energy: Float[Array, ""]
+    lost_pressure: Float[Array, ""]
+
+    @classmethod
+    def of(
+        cls,
+        potential: PairPotential,
+        molar_mass: float | None = None,
+        three_body: AxilrodTeller | None = None,
+        cutoff: float | None = None,
+    ) -> "MieFluid":
+        r"""Return the fluid that a potential makes.
+
+        Parameters
+        ----------
+        potential
+            A Lennard-Jones potential, or a Mie potential with the attractive exponent 6.
+        molar_mass
+            Mass of the particles [g/mol] for a quantum correction to first order in :math:`\hbar^2`, see `FeynmanHibbs`; none
+            if not given.
+        three_body
+            Forces between three particles, to first order; none if not given.
+        cutoff
+            Distance [angstrom] where a simulation cuts the potential without adding a tail; in full if not given. What that takes
+            off is the tail of `PlainCut` for a uniform fluid.
+
+        Raises
+        ------
+        ParameterError
+            If the potential is another one.
+        """
+        if isinstance(potential, LennardJones):
+            repulsive = jnp.asarray(12.0)
+        elif isinstance(potential, Mie):
+            repulsive = potential.repulsive
+            if not traced(potential.attractive) and float(potential.attractive) != ATTRACTIVE:
+                raise ParameterError(
+                    f"EquationOfState: the attractive exponent must be {ATTRACTIVE:g}, found {float(potential.attractive):g}"
+                )
+        else:
+            raise ParameterError(
+                f"EquationOfState: the potential must be Lennard-Jones or Mie, found {type(potential).__name__}: give its "
+                "liquids reference simulations"
+            )
+        epsilon, sigma = potential.epsilon, potential.sigma
+        quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
+        triple = 0.0 if three_body is None else three_body.c9 / (epsilon * sigma**9)
+        tail = None if cutoff is None else PlainCut(potential, cutoff, tail=True)
+        lost = (0.0, 0.0) if tail is None else (tail.tail_energy(1.0), tail.tail_pressure(1.0) / MPA_PER_INTERNAL_PRESSURE)
+        return cls(epsilon, sigma, jnp.log(repulsive), *(jnp.asarray(one) for one in (quantum, triple, *lost)))
+
+    def truncation(self, thermal: Float[Array, ""], density: Float[Array, ""]) -> list[Contribution]:
+        """Return what a cutoff without a tail adds to f, U/NkT and Z; 3 % of it is an error, because g(r) is not 1 beyond."""
+        pressure, energy = (-one * density / thermal for one in (self.lost_pressure, self.lost_energy))
+        return [Contribution(one, _OF_TAIL * one[None]) for one in (pressure, energy, pressure)]
+
+    def saturated_density(self, thermal: Float[Array, ""]) -> Float[Array, ""]:
+        """Return about the density of the saturated liquid, that of Lennard-Jones as far from the critical point."""
+        below = jnp.maximum(self.critical - thermal / self.epsilon, 0.0)
+        return (0.316 + 0.5 * jnp.cbrt(below) + 0.155 * below) / self.sigma**3
+
+    @property
+    def critical(self) -> Float[Array, ""]:
+        """About the critical temperature over the depth."""
+        return 0.67 + 7.8 * jnp.exp(-self.log_repulsive)
+
+
+class LocalLiquid(NamedTuple):
+    """A liquid's f, U/NkT and Z - 1 about a density, to first order in the logarithm of the density."""
+
+    logarithm: Float[Array, ""]
+    values: Float[Array, "3"]
+    slopes: Float[Array, "3"]
+
+    def __call__(self, logarithm: Float[Array, ""]) -> Float[Array, "3"]:
+        """Return them at the logarithm of another density."""
+        return self.values + self.slopes * (logarithm - self.logarithm)
+
+    def step_to(self, ratio: Float[Array, ""]) -> Float[Array, ""]:
+        """Return a step of the logarithm towards ``p/(rho kT) = ratio`` that does not leave the liquid for the vapour."""
+        stiffness = self.slopes[2] + ratio
+        return jnp.where(stiffness > 1.0, jnp.clip((ratio - 1 - self.values[2]) / stiffness, -0.06, 0.06), 0.06)
 
 
 class EquationOfState(eqx.Module):
@@ -349,7 +440,7 @@ class EquationOfState(eqx.Module):
     @property
     def num_causes(self) -> int:
         """Number of causes that the errors of all averages have in common."""
-        return self.weights.factor.shape[1] + self.laplacian.num_causes + self.triplets.num_causes
+        return self.weights.factor.shape[1] + self.laplacian.num_causes + self.triplets.num_causes + 1
 
     def of_finite_number(
         self, states: Float[np.ndarray, "simulation 3"], num_particles: int = NUM_PARTICLES
@@ -389,12 +480,7 @@ class EquationOfState(eqx.Module):
         return of_derivatives, of_derivatives[:, 1] + (inverse - 1) / (2 * num_particles)
 
     def averages(
-        self,
-        potential: PairPotential,
-        temperatures: Float[ArrayLike, " state"],
-        densities: Float[np.ndarray, " state"],
-        molar_mass: float | None = None,
-        three_body: AxilrodTeller | None = None,
+        self, fluid: MieFluid, temperatures: Float[ArrayLike, " state"], densities: Float[np.ndarray, " state"]
     ) -> list[EquationAverages]:
         r"""Return energy and pressure of a fluid at some states.
 
@@ -403,24 +489,13 @@ class EquationOfState(eqx.Module):
 
         Parameters
         ----------
-        potential
-            A Lennard-Jones potential, or a Mie potential with the attractive exponent of the equation.
+        fluid
+            The fluid.
         temperatures
             Temperatures [K].
         densities
             Number densities [1/angstrom^3].
-        molar_mass
-            Mass of the particles [g/mol] for a quantum correction to first order in :math:`\hbar^2`, see `FeynmanHibbs`; none if
-            not given.
-        three_body
-            Forces between three particles, to first order; none if not given.
-
-        Raises
-        ------
-        ParameterError
-            If the potential is another one.
         """
-        fluid = self.fluid(potential, molar_mass, three_body)
         thermal, dense = GAS_CONSTANT * jnp.asarray(temperatures, float), jnp.asarray(densities)
         _, (energy, of_energy), (excess, of_excess) = jax.vmap(partial(self.reduced, fluid))(thermal, dense)
         ideal, nothing = dense * thermal * MPA_PER_INTERNAL_PRESSURE, jnp.zeros(1)
@@ -435,34 +510,40 @@ class EquationOfState(eqx.Module):
             for row, density in enumerate(densities)
         ]
 
-    def fluid(self, potential: PairPotential, molar_mass: float | None, three_body: AxilrodTeller | None) -> "MieFluid":
-        """Return the fluid that a potential makes, see `averages` for the parameters.
+    def density(
+        self, fluid: MieFluid, temperatures: Float[np.ndarray, " state"], pressures: Float[np.ndarray, " state"]
+    ) -> Estimate:
+        """Return the number density [1/angstrom^3] of the liquid at some temperatures [K] and pressures [MPa].
 
         Raises
         ------
-        ParameterError
-            If the potential is no Lennard-Jones potential, and no Mie potential with the attractive exponent of the equation.
+        StateError
+            If there is no liquid at a state; while JAX traces its density has an error as large as itself.
         """
-        if isinstance(potential, LennardJones):
-            repulsive = jnp.asarray(12.0)
-        elif isinstance(potential, Mie):
-            repulsive = potential.repulsive
-            if not traced(potential.attractive) and float(potential.attractive) != ATTRACTIVE:
-                raise ParameterError(
-                    f"EquationOfState: the attractive exponent must be {ATTRACTIVE:g}, found {float(potential.attractive):g}"
-                )
-        else:
-            raise ParameterError(
-                f"EquationOfState: the potential must be Lennard-Jones or Mie, found {type(potential).__name__}: give its "
-                "liquids reference simulations"
+        thermal = GAS_CONSTANT * jnp.asarray(temperatures, float)
+        scaled = jnp.asarray(pressures, float) / MPA_PER_INTERNAL_PRESSURE / thermal
+        logarithm, causes, solved = _densities(self, fluid, thermal, scaled)
+        if not traced(solved) and (bad := np.flatnonzero(~np.asarray(solved))).size:
+            raise StateError(
+                f"density: there must be a liquid at the temperature and the pressure, found none at "
+                f"{float(temperatures[bad[0]]):g} K and {float(pressures[bad[0]]):g} MPa, "
+                f"{float(thermal[bad[0]] / fluid.epsilon):.3g} times the depth of the well: take states below the critical "
+                "temperature, and above the vapour pressure"
             )
-        epsilon, sigma = potential.epsilon, potential.sigma
-        quantum = 0.0 if molar_mass is None else HBAR_SQUARED_OVER_MASS / (12 * molar_mass * epsilon * sigma**2)
-        triple = 0.0 if three_body is None else three_body.c9 / (epsilon * sigma**9)
-        return MieFluid(epsilon, sigma, jnp.log(repulsive), jnp.asarray(quantum), jnp.asarray(triple))
+        density = jnp.exp(logarithm)
+        return Estimate(density, density[:, None] * causes, jnp.where(solved, 0.0, density**2))
+
+    def about(self, fluid: MieFluid, thermal: Float[Array, ""], logarithm: Float[Array, ""]) -> LocalLiquid:
+        """Return the liquid about the logarithm of a density, without derivatives in anything else."""
+        fluid, thermal = jax.lax.stop_gradient((fluid, thermal))
+
+        def values(logarithm: Array) -> Array:
+            return jnp.stack([one.mean for one in self.reduced(fluid, thermal, jnp.exp(logarithm))])
+
+        return LocalLiquid(logarithm, *jax.jvp(values, (logarithm,), (jnp.ones_like(logarithm),)))
 
     def reduced(
-        self, fluid: "MieFluid", thermal: Float[Array, ""], density: Float[Array, ""]
+        self, fluid: MieFluid, thermal: Float[Array, ""], density: Float[Array, ""]
     ) -> tuple[Contribution, Contribution, Contribution]:
         r"""Return :math:`A_\mathrm{res}/N k_B T`, :math:`U/N k_B T` and :math:`p/\rho k_B T - 1`.
 
@@ -482,9 +563,40 @@ class EquationOfState(eqx.Module):
             [Contribution(row @ self.weights.mean, row @ self.weights.factor) for row in rows],
             self.laplacian.contributions(x, fluid.quantum, 2),
             self.triplets.contributions(x, fluid.triple, 1),
+            fluid.truncation(thermal, density),
         )
         free, energy, excess = (
             Contribution(sum((one.mean for one in part), jnp.zeros(())), jnp.concatenate([one.causes for one in part]))
             for part in zip(*parts, strict=True)
         )
         return free, energy, excess
+
+
+@eqx.filter_jit
+def _densities(
+    equation: EquationOfState, fluid: MieFluid, thermal: Float[Array, " state"], scaled: Float[Array, " state"]
+) -> tuple[Array, Array, Array]:
+    """Return `_density` at all states."""
+    return jax.vmap(partial(_density, equation, fluid))(thermal, scaled)
+
+
+def _density(
+    equation: EquationOfState, fluid: MieFluid, thermal: Float[Array, ""], scaled: Float[Array, ""]
+) -> tuple[Float[Array, ""], Float[Array, " cause"], Bool[Array, ""]]:
+    """Return the logarithm of a liquid's density at a pressure over the thermal energy, its errors, and whether it is solved."""
+    goal = jax.lax.stop_gradient(scaled)
+
+    def advance(_: Array, at: Array) -> Array:
+        return at + equation.about(fluid, thermal, at).step_to(goal * jnp.exp(-at))
+
+    start = jax.lax.stop_gradient(jnp.log(fluid.saturated_density(thermal)))
+    found = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, advance, start))
+    solved = jnp.isfinite(found) & (jnp.abs(found - start) < 1.0)
+    found = jnp.where(solved, found, start)
+    stiffness = equation.about(fluid, thermal, found).slopes[2] + goal * jnp.exp(-found)
+    _, _, excess = equation.reduced(fluid, thermal, jnp.exp(found))
+    off = 1 + excess.mean - scaled * jnp.exp(-found)
+    solved &= (stiffness > 0.0) & (jnp.abs(jax.lax.stop_gradient(off)) < 1e-8)
+    # One more step has the derivatives of the solution.
+    slope = jax.lax.stop_gradient(jnp.where(solved, stiffness, 1.0))
+    return found - jnp.where(solved, off, 0.0) / slope, -excess.causes / slope, solved

@@ -3,14 +3,16 @@
 from bayesff.observables.base import Observable, Prediction
 from bayesff.observables.coexistence import (
     EnthalpyOfVaporization,
+    LiquidDensity,
     SaturatedLiquidDensity,
     SaturatedVapourDensity,
     VapourPressure,
 )
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
+from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
-from bayesff.observables.liquid import InternalEnergy, Liquid, MieLiquid, PairDistribution, Pressure, StructureFactor
+from bayesff.observables.liquid import InternalEnergy, PairDistribution, Pressure, StructureFactor
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.viscosity import DiluteViscosity
@@ -20,10 +22,12 @@ __all__ = [
     "DimerEnergy",
     "DimerWell",
     "EnthalpyOfVaporization",
+    "IntegralEquationLiquid",
     "InternalEnergy",
     "IsothermalCompressibility",
     "JouleThomson",
     "Liquid",
+    "LiquidDensity",
     "MieLiquid",
     "Observable",
     "PairDistribution",

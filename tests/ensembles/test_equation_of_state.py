@@ -39,7 +39,7 @@ def equation(simulated):
 
 
 def reduced(equation, temperature, density, repulsive, quantum=0.0, triple=0.0):
-    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), quantum, triple)))
+    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), quantum, triple, 0.0, 0.0)))
     return equation.reduced(fluid, jnp.asarray(temperature), jnp.asarray(density))[1:]
 
 
@@ -120,7 +120,7 @@ def test_monte_carlo_of_others(equation):
 def test_energy_and_pressure_are_derivatives_of_one_function(equation, quantum, triple):
     """Maxwell's relation, with corrections whose strengths do not depend on the state."""
 
-    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(13.0), quantum, triple)))
+    fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(13.0), quantum, triple, 0.0, 0.0)))
 
     def at(logarithms):
         found = equation.reduced(fluid, jnp.exp(-logarithms[0]), jnp.exp(logarithms[1]))
@@ -171,7 +171,7 @@ def test_chemical_potentials_by_insertion_agree_with_one_another(equation):
         kept = np.arange(len(inserted.means)) != out
         without = EquationOfState.learn(simulated, Inserted(*(column[kept] for column in inserted)), degrees=(6,))
         temperature, density, repulsive = inserted.states[out]
-        fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), 0.0, 0.0)))
+        fluid = MieFluid(*(jnp.asarray(one) for one in (1.0, 1.0, np.log(repulsive), 0.0, 0.0, 0.0, 0.0)))
         free, _, excess = without.reduced(fluid, jnp.asarray(temperature), jnp.asarray(density))
         off = float(free.mean + excess.mean) + without.of_finite_number(inserted.states)[1][out] - inserted.means[out]
         squares.append(off**2 / (float(jnp.sum((free.causes + excess.causes) ** 2)) + inserted.variances[out]))
@@ -278,6 +278,8 @@ def test_what_an_equation_cannot_answer(equation, simulated, tmp_path):
         InternalEnergy(liquid).predict(bp.Mie(1.0, 3.4, 12.0, 7.0), state)
     with pytest.raises(ParameterError, match="MieLiquid: quantum_order must be 0 or 1, found 2"):
         MieLiquid(equation, molar_mass=39.948, quantum_order=2)
+    with pytest.raises(ParameterError, match="MieLiquid: cutoff must be greater than zero, found 0 angstrom"):
+        MieLiquid(equation, molar_mass=39.948, cutoff=0.0)
     with pytest.raises(ParameterError, match="at least four simulations with finite numbers are needed, found 3"):
         EquationOfState.learn(Simulated(*(column[:3] for column in simulated)))
     path = tmp_path / "simulations.csv"

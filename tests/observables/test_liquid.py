@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 
 import bayesff.potentials as bp
-from bayesff.ensembles import pair_distances
+from bayesff.ensembles import IntegralEquation, PercusYevick, pair_distances
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
-from bayesff.observables import InternalEnergy, Liquid, PairDistribution, Pressure, SecondVirial, StructureFactor
+from bayesff.observables import (
+    IntegralEquationLiquid,
+    InternalEnergy,
+    Liquid,
+    PairDistribution,
+    Pressure,
+    SecondVirial,
+    StructureFactor,
+)
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 DENSITY, TEMPERATURE = 0.0190, 110.0
@@ -219,3 +227,28 @@ def test_what_a_liquid_cannot_answer(liquid):
         Liquid(CUT, molar_mass=39.948, closest=2.4, references=liquid.references * 2)
     with pytest.raises(StateError, match="temperature and density must be numbers"):
         jax.jit(lambda state: InternalEnergy(liquid).predict(argon(), state).mean)(STATE)
+
+
+def test_a_liquid_by_an_integral_equation():
+    """What the equation gives at each state, with errors that all states share; any potential is taken."""
+    equation = IntegralEquation(PercusYevick(), 0.03, 512)
+    liquid = IntegralEquationLiquid(equation, molar_mass=39.948, quantum_order=1)
+    potential = bp.Buckingham(1.0, 3.8, 14.0)
+    states = {"temperature": np.array([150.0, 170.0, 170.0]), "density": np.array([0.012, 0.016, 0.012])}
+    known = {}
+    energy, pressure = (kind(liquid).predict(potential, states, known) for kind in (InternalEnergy, Pressure))
+    curve = {name: np.repeat(column[1], 3) for name, column in states.items()}
+    structure = StructureFactor(liquid).predict(potential, curve | {"wavevector": np.array([0.5, 1.9, 4.0])}, known)
+    pairs = PairDistribution(liquid).predict(potential, curve | {"separation": np.array([2.0, 3.8, 9.0])}, known)
+    alone = equation.averages(jax.tree_util.Partial(bp.FeynmanHibbs, potential, 39.948), 170.0, 0.016)
+    assert float(energy.mean[1]) == pytest.approx(float(alone.energy().mean[0]), rel=1e-7)
+    assert float(pressure.mean[1]) == pytest.approx(float(alone.pressure().mean[0]), rel=1e-7)
+    assert energy.covariance.names == pressure.covariance.names == structure.covariance.names
+    assert [name[1] for name in energy.covariance.names] == ["spacing", "range"]
+    assert float(structure.mean[1]) > 1.5 > 0.5 > float(structure.mean[0]) > 0
+    assert float(pairs.mean[0]) < 1e-6
+    assert float(pairs.mean[1]) > 2.0
+    with pytest.raises(StateError, match=r"no solution with PercusYevick at 90 K and 0\.008 1/angstrom\^3"):
+        InternalEnergy(liquid).predict(potential, {"temperature": np.array([170.0, 90.0]), "density": np.array([0.012, 0.008])})
+    with pytest.raises(ParameterError, match="IntegralEquationLiquid: quantum_order must be 0 or 1, found 3"):
+        IntegralEquationLiquid(equation, molar_mass=39.948, quantum_order=3)
