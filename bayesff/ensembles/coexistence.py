@@ -35,7 +35,7 @@ from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 _FOURTH = 0.25
 """Standard deviation of the fourth virial coefficient over the third power of the second."""
 
-_STEPS, _ALTERNATE = 18, 8
+_STEPS, _ALTERNATE = 12, 6
 """Steps towards the solution, and how many of them are not Newton's."""
 
 _SOLVED = 1e-6

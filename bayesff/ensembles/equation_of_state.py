@@ -57,7 +57,7 @@ DEGREES = (3, 4, 5, 6)
 _OF_TAIL = 0.03
 """Error of what a cutoff takes off, as a share of it."""
 
-_STEPS = 25
+_STEPS = 14
 """Steps towards a density: the first ones are no longer than 6 %, the last ones are Newton's."""
 
 _SMALLEST_STIFFNESS = 0.05
@@ -87,13 +87,25 @@ class Polynomials(eqx.Module):
 
     def __call__(self, x: Float[Array, "3"]) -> Float[Array, " product"]:
         """Return all products at a point."""
+        return self.with_slopes(x)[0]
+
+    def with_slopes(self, x: Float[Array, "3"]) -> tuple[Float[Array, " product"], Float[Array, "3 product"]]:
+        """Return all products at a point, and their derivatives in the three variables.
+
+        The factors of each product are chosen by a matrix of ones and zeros: its transpose in reverse mode is another product,
+        where that of an index is a scatter.
+        """
         low, high = np.array(self.low), np.array(self.high)
         scaled = 2 * (x - low) / (high - low) - 1
-        powers = [jnp.ones_like(scaled), scaled]
+        powers, slopes = [jnp.ones_like(scaled), scaled], [jnp.zeros_like(scaled), jnp.ones_like(scaled)]
         for _ in range(self.degree - 1):
+            slopes.append(2 * powers[-1] + 2 * scaled * slopes[-1] - slopes[-2])
             powers.append(2 * scaled * powers[-1] - powers[-2])
-        table = jnp.stack(powers)
-        return jnp.prod(table[self.exponents, np.arange(len(self.low))], axis=1)
+        chosen = np.eye(self.degree + 1)[self.exponents.T]  # (variable, product, degree)
+        factors = jnp.einsum("vpd,dv->vp", chosen, jnp.stack(powers))
+        of_factors = jnp.einsum("vpd,dv->vp", chosen, jnp.stack(slopes)) * (2 / (high - low))[:, None]
+        others = jnp.stack([factors[1] * factors[2], factors[0] * factors[2], factors[0] * factors[1]])
+        return factors[0] * others[0], of_factors * others
 
     def derivatives(self, x: Float[np.ndarray, "point 3"], orders: tuple[int, int, int]) -> Float[np.ndarray, "point product"]:
         """Return derivatives of all products at some points, of given orders in the three variables."""
@@ -203,11 +215,11 @@ class WeakTerm(eqx.Module):
         power
             ``p``.
         """
-        basis, slopes = self.polynomials(x), jax.jacfwd(self.polynomials)(x)
+        basis, slopes = self.polynomials.with_slopes(x)
         size = strength * x[0] ** power * jnp.exp(basis @ self.weights.mean)
         found = [Contribution(size, size * basis @ self.weights.factor)]
         for variable, extra in ((0, power), (1, 0)):
-            row = x[variable] * slopes[:, variable]
+            row = x[variable] * slopes[variable]
             shift = extra + row @ self.weights.mean
             found.append(Contribution(size * shift, size * (shift * basis + row) @ self.weights.factor))
         return found
@@ -557,8 +569,8 @@ class EquationOfState(eqx.Module):
             Number density [1/angstrom^3].
         """
         x = jnp.stack([fluid.epsilon / thermal, density * fluid.sigma**3, fluid.log_repulsive])
-        slopes = jax.jacfwd(self.polynomials)(x)
-        rows = self.polynomials(x), slopes[:, 0] * x[0], slopes[:, 1] * x[1]
+        basis, slopes = self.polynomials.with_slopes(x)
+        rows = basis, slopes[0] * x[0], slopes[1] * x[1]
         parts = (
             [Contribution(row @ self.weights.mean, row @ self.weights.factor) for row in rows],
             self.laplacian.contributions(x, fluid.quantum, 2),

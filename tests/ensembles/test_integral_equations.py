@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 
 import bayesff.potentials as bp
-from bayesff.ensembles import EquationOfState, Estimate
+from bayesff.ensembles import EquationOfState, Estimate, MieFluid
 from bayesff.ensembles.closures import HypernettedChain, PercusYevick, RogersYoung
 from bayesff.ensembles.integral_equations import IntegralEquation
 from bayesff.errors import ParameterError, StateError
@@ -250,7 +250,7 @@ def test_simulated_energies_and_pressures():
         (1.5, 0.6): {"Percus-Yevick": (0.006, 0.30), "hypernetted chain": (0.018, 0.48)},
     }
     for (temperature, density), errors in most.items():
-        simulated = equation.averages(LJ, np.array([kelvin(temperature)]), np.array([density / SIGMA**3]))[0]
+        simulated = equation.averages(MieFluid.of(LJ), np.array([kelvin(temperature)]), np.array([density / SIGMA**3]))[0]
         energy = float(simulated.energy().mean[0])
         factor = float(simulated.pressure().mean[0]) / (density / SIGMA**3 * temperature * MPA_PER_INTERNAL_PRESSURE)
         for name, (of_energy, of_factor) in errors.items():
