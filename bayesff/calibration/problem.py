@@ -113,7 +113,7 @@ class CalibrationProblem:
                 )
 
     def _terms_together(self) -> tuple[tuple[str, ...], ...]:
-        """Return the names of the terms, those together whose numerical errors have causes in common: frames of one liquid.
+        """Return the names of the terms, those together whose numerical errors have causes in common.
 
         A Student-t error cannot be integrated over together with others, and counts as independent of them.
         """
@@ -121,7 +121,7 @@ class CalibrationProblem:
         for name, term in self.terms.items():
             observable, key = term.observable, name
             if isinstance(observable, FluidObservable) and isinstance(term.noise, GaussianNoise):
-                key = id(observable.liquid)
+                key = id(observable.liquid.origin)
             found.setdefault(key, []).append(name)
         return tuple(tuple(names) for names in found.values())
 

@@ -210,14 +210,14 @@ def _equilibrium(
 ) -> tuple[Float[Array, "4"], Float[Array, "4 cause"], Float[Array, "4"], Float[Array, ""]]:
     """Return `_results` in equilibrium, columns of their errors, their other variances, and what is left unsolved."""
     none = _Shift(*jnp.zeros(6))
-    fixed_gas = jax.lax.stop_gradient(gas)
+    fixed_gas, isotherm = jax.lax.stop_gradient(gas), equation.isotherm(fluid, thermal)
 
     def newton(at: Array) -> Array:
-        linear = equation.about(fluid, thermal, at[0])
+        linear = isotherm.about(at[0])
         return -jnp.linalg.solve(jax.jacfwd(_off)(at, linear, fixed_gas, none), _off(at, linear, fixed_gas, none))
 
     def advance(step: Array, at: Array) -> Array:
-        first = _alternate(at, equation.about(fluid, thermal, at[0]), fixed_gas)
+        first = _alternate(at, isotherm.about(at[0]), fixed_gas)
         return jnp.where(step < _ALTERNATE, first, at + jnp.clip(newton(at), -0.3, 0.3))
 
     start = jax.lax.stop_gradient(_first_guess(fluid, thermal))
@@ -228,7 +228,7 @@ def _equilibrium(
 
     # One more step, to first order, has the derivatives of the solution.
     parts = equation.reduced(fluid, thermal, jnp.exp(solved[0]))
-    liquid = equation.about(fluid, thermal, solved[0])._replace(values=jnp.stack([one.mean for one in parts]))
+    liquid = isotherm.about(solved[0])._replace(values=jnp.stack([one.mean for one in parts]))
     slope = jax.lax.stop_gradient(jax.jacfwd(_off)(solved, liquid, gas, none))
 
     def shifted(shift: _Shift) -> Array:

@@ -31,7 +31,6 @@ J. L. Lebowitz, J. K. Percus, Phys. Rev. 124, 1673 (1961), doi:10.1103/PhysRev.1
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import product
 from typing import NamedTuple
 
 import equinox as eqx
@@ -39,12 +38,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int
-from numpy.polynomial import chebyshev
-from scipy.linalg import block_diag, cho_solve, cholesky, solve_triangular
-from scipy.optimize import minimize
+from jaxtyping import Array, Bool, Float
+from scipy.linalg import block_diag
 
 from bayesff.ensembles.mie_fluid import ATTRACTIVE, NUM_PARTICLES, Inserted, Simulated, load_inserted, load_simulated
+from bayesff.ensembles.polynomials import Normal, Polynomials, learn
 from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials import AxilrodTeller, LennardJones, Mie, PlainCut
@@ -62,119 +60,6 @@ _STEPS = 14
 
 _SMALLEST_STIFFNESS = 0.05
 """The least that one over chi is taken to be: it is zero at the critical point."""
-
-
-class Polynomials(eqx.Module):
-    """Products of Chebyshev polynomials of three variables in a box, up to a total degree.
-
-    Parameters
-    ----------
-    low, high
-        Corners of the box.
-    degree
-        The total degree.
-    """
-
-    low: tuple[float, ...] = eqx.field(static=True)
-    high: tuple[float, ...] = eqx.field(static=True)
-    degree: int = eqx.field(static=True)
-
-    @property
-    def exponents(self) -> np.ndarray:
-        """Degrees of every product in each variable."""
-        every = product(range(self.degree + 1), repeat=len(self.low))
-        return np.array(sorted((one for one in every if sum(one) <= self.degree), key=lambda one: (sum(one), one)))
-
-    def __call__(self, x: Float[Array, "3"]) -> Float[Array, " product"]:
-        """Return all products at a point."""
-        return self.with_slopes(x)[0]
-
-    def with_slopes(self, x: Float[Array, "3"]) -> tuple[Float[Array, " product"], Float[Array, "3 product"]]:
-        """Return all products at a point, and their derivatives in the three variables.
-
-        The factors of each product are chosen by a matrix of ones and zeros: its transpose in reverse mode is another product,
-        where that of an index is a scatter.
-        """
-        low, high = np.array(self.low), np.array(self.high)
-        scaled = 2 * (x - low) / (high - low) - 1
-        powers, slopes = [jnp.ones_like(scaled), scaled], [jnp.zeros_like(scaled), jnp.ones_like(scaled)]
-        for _ in range(self.degree - 1):
-            slopes.append(2 * powers[-1] + 2 * scaled * slopes[-1] - slopes[-2])
-            powers.append(2 * scaled * powers[-1] - powers[-2])
-        chosen = np.eye(self.degree + 1)[self.exponents.T]  # (variable, product, degree)
-        factors = jnp.einsum("vpd,dv->vp", chosen, jnp.stack(powers))
-        of_factors = jnp.einsum("vpd,dv->vp", chosen, jnp.stack(slopes)) * (2 / (high - low))[:, None]
-        others = jnp.stack([factors[1] * factors[2], factors[0] * factors[2], factors[0] * factors[1]])
-        return factors[0] * others[0], of_factors * others
-
-    def derivatives(self, x: Float[np.ndarray, "point 3"], orders: tuple[int, int, int]) -> Float[np.ndarray, "point product"]:
-        """Return derivatives of all products at some points, of given orders in the three variables."""
-        low, high = np.array(self.low), np.array(self.high)
-        scaled, slopes = 2 * (x - low) / (high - low) - 1, 2 / (high - low)
-        found = np.ones((len(x), len(self.exponents)))
-        for variable, order in enumerate(orders):
-            of_each = chebyshev.chebder(np.eye(self.degree + 1), order) * slopes[variable] ** order
-            found *= chebyshev.chebval(scaled[:, variable], of_each).T[:, self.exponents[:, variable]]
-        return found
-
-
-class Normal(eqx.Module):
-    """Weights of polynomials with a normal distribution.
-
-    Parameters
-    ----------
-    mean
-        Their mean.
-    factor
-        A factor of their covariance, one column a cause of error.
-    """
-
-    mean: Float[np.ndarray, " product"]
-    factor: Float[np.ndarray, "product cause"]
-
-
-def learn(
-    rows: Float[np.ndarray, "value product"],
-    values: Float[np.ndarray, " value"],
-    covariance: Float[np.ndarray, "value value"],
-    degrees: Int[np.ndarray, " product"],
-) -> tuple[Normal, float]:
-    r"""Return the weights of polynomials given values that are linear in them, and the logarithm of the evidence.
-
-    The prior of a weight has the standard deviation :math:`a\,b^d` for a product of the degree ``d``; the errors are ``c`` times
-    the stated ones, ``c`` at least 1, because the statistical inefficiency of a simulation is itself uncertain. All three
-    maximise the evidence.
-
-    Parameters
-    ----------
-    rows
-        Derivatives of the values in the weights.
-    values
-        The values.
-    covariance
-        Covariance of their errors.
-    degrees
-        Total degree of every product.
-    """
-    root = cholesky(covariance, lower=True)
-    rows, values = solve_triangular(root, rows, lower=True), solve_triangular(root, values, lower=True)
-    gram, pull, square = rows.T @ rows, rows.T @ values, values @ values
-    log_root = np.sum(np.log(np.diag(root)))
-
-    def posterior(logarithms: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        size, decay, inflation = logarithms
-        precision = np.exp(-2 * (size + decay * degrees))
-        lower = cholesky(gram / np.exp(2 * inflation) + np.diag(precision), lower=True)
-        mean = cho_solve((lower, True), pull) / np.exp(2 * inflation)
-        misfit = (square - pull @ mean) / np.exp(2 * inflation)
-        volume = -np.sum(np.log(np.diag(lower))) + 0.5 * np.sum(np.log(precision))
-        total = -0.5 * misfit + volume - log_root - len(values) * (inflation + 0.5 * np.log(2 * np.pi))
-        return mean, lower, float(total)
-
-    bounds = [(-5.0, 8.0), (-4.0, 0.0), (0.0, 2.0)]
-    found = minimize(lambda at: -posterior(at)[2], [1.0, -0.7, 0.1], bounds=bounds, method="L-BFGS-B")
-    mean, lower, evidence = posterior(found.x)
-    return Normal(mean, solve_triangular(lower, np.eye(len(lower)), lower=True).T), evidence
 
 
 class Contribution(NamedTuple):
@@ -373,6 +258,50 @@ class LocalLiquid(NamedTuple):
         return jnp.where(stiffness > 1.0, jnp.clip((ratio - 1 - self.values[2]) / stiffness, -0.06, 0.06), 0.06)
 
 
+class Isotherm(eqx.Module):
+    """A fluid at one temperature, for many densities: series in the density are left of the products.
+
+    Parameters
+    ----------
+    polynomials
+        The bases of the Helmholtz energy and of the two weak terms.
+    series
+        For each, see `Polynomials.series`.
+    sizes, powers
+        What the weak means are multiplied with, and its power of the depth over the thermal energy.
+    depth
+        The depth over the thermal energy.
+    fluid, thermal
+        The fluid and the thermal energy [kJ/mol].
+    """
+
+    polynomials: tuple[Polynomials, ...]
+    series: tuple[Float[Array, "2 _"], ...]
+    sizes: tuple[Float[Array, ""], ...]
+    powers: tuple[int, ...] = eqx.field(static=True)
+    depth: Float[Array, ""]
+    fluid: MieFluid
+    thermal: Float[Array, ""]
+
+    def values(self, logarithm: Float[Array, ""]) -> Float[Array, "3"]:
+        """Return f, U/NkT and Z - 1 at the logarithm of a density [1/angstrom^3]."""
+        density = jnp.exp(logarithm)
+        reduced = density * self.fluid.sigma**3
+        x = jnp.stack([self.depth, reduced, self.fluid.log_repulsive])
+        found = []
+        for polynomials, (series, warming) in zip(self.polynomials, self.series, strict=True):
+            values, slopes = (one[1] for one in polynomials.of_each(x))
+            found.append(jnp.stack([series @ values, self.depth * (warming @ values), reduced * (series @ slopes)]))
+        total = found[0] + jnp.stack([one.mean for one in self.fluid.truncation(self.thermal, density)])
+        for (logarithm_of_mean, warming, rising), size, power in zip(found[1:], self.sizes, self.powers, strict=True):
+            total += size * jnp.exp(logarithm_of_mean) * jnp.stack([jnp.ones_like(warming), power + warming, rising])
+        return total
+
+    def about(self, logarithm: Float[Array, ""]) -> LocalLiquid:
+        """Return the liquid about the logarithm of a density."""
+        return LocalLiquid(logarithm, *jax.jvp(self.values, (logarithm,), (jnp.ones_like(logarithm),)))
+
+
 class EquationOfState(eqx.Module):
     """The Helmholtz energy of the Mie fluid, see the module.
 
@@ -545,14 +474,21 @@ class EquationOfState(eqx.Module):
         density = jnp.exp(logarithm)
         return Estimate(density, density[:, None] * causes, jnp.where(solved, 0.0, density**2))
 
-    def about(self, fluid: MieFluid, thermal: Float[Array, ""], logarithm: Float[Array, ""]) -> LocalLiquid:
-        """Return the liquid about the logarithm of a density, without derivatives in anything else."""
+    def isotherm(self, fluid: MieFluid, thermal: Float[Array, ""]) -> "Isotherm":
+        """Return a fluid at one thermal energy [kJ/mol], without derivatives in anything but the density."""
         fluid, thermal = jax.lax.stop_gradient((fluid, thermal))
-
-        def values(logarithm: Array) -> Array:
-            return jnp.stack([one.mean for one in self.reduced(fluid, thermal, jnp.exp(logarithm))])
-
-        return LocalLiquid(logarithm, *jax.jvp(values, (logarithm,), (jnp.ones_like(logarithm),)))
+        x = jnp.stack([fluid.epsilon / thermal, jnp.zeros_like(thermal), fluid.log_repulsive])
+        weak = ((self.laplacian, fluid.quantum, 2), (self.triplets, fluid.triple, 1))
+        parts = [(self.polynomials, self.weights), *((one.polynomials, one.weights) for one, _, _ in weak)]
+        return Isotherm(
+            tuple(polynomials for polynomials, _ in parts),
+            tuple(jax.lax.stop_gradient(polynomials.series(x, weights.mean)) for polynomials, weights in parts),
+            tuple(strength * x[0] ** power for _, strength, power in weak),
+            tuple(power for _, _, power in weak),
+            x[0],
+            fluid,
+            thermal,
+        )
 
     def reduced(
         self, fluid: MieFluid, thermal: Float[Array, ""], density: Float[Array, ""]
@@ -596,16 +532,16 @@ def _density(
     equation: EquationOfState, fluid: MieFluid, thermal: Float[Array, ""], scaled: Float[Array, ""]
 ) -> tuple[Float[Array, ""], Float[Array, " cause"], Bool[Array, ""]]:
     """Return the logarithm of a liquid's density at a pressure over the thermal energy, its errors, and whether it is solved."""
-    goal = jax.lax.stop_gradient(scaled)
+    goal, isotherm = jax.lax.stop_gradient(scaled), equation.isotherm(fluid, thermal)
 
     def advance(_: Array, at: Array) -> Array:
-        return at + equation.about(fluid, thermal, at).step_to(goal * jnp.exp(-at))
+        return at + isotherm.about(at).step_to(goal * jnp.exp(-at))
 
     start = jax.lax.stop_gradient(jnp.log(fluid.saturated_density(thermal)))
     found = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, advance, start))
     solved = jnp.isfinite(found) & (jnp.abs(found - start) < 1.0)
     found = jnp.where(solved, found, start)
-    stiffness = equation.about(fluid, thermal, found).slopes[2] + goal * jnp.exp(-found)
+    stiffness = isotherm.about(found).slopes[2] + goal * jnp.exp(-found)
     _, _, excess = equation.reduced(fluid, thermal, jnp.exp(found))
     off = 1 + excess.mean - scaled * jnp.exp(-found)
     solved &= (stiffness > 0.0) & (jnp.abs(jax.lax.stop_gradient(off)) < 1e-8)

@@ -331,6 +331,7 @@ class IntegralEquation(eqx.Module):
 
     Example
     -------
+    >>> from bayesff.ensembles import PercusYevick
     >>> from bayesff.potentials import LennardJones
     >>> argon = LennardJones(epsilon=0.996, sigma=3.405)
     >>> averages = IntegralEquation(PercusYevick()).averages(argon, temperature=160.0, density=0.0196)

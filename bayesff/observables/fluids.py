@@ -70,6 +70,11 @@ class Fluid(eqx.Module):
     def causes(self, averages: Any) -> tuple[Hashable, ...]:
         """Return the names of the causes of the averages' errors that other averages have as well."""
 
+    @property
+    def origin(self) -> eqx.Module:
+        """What the causes of its errors belong to: fluids with one origin have them in common."""
+        return self
+
     def over(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
     ) -> Iterator[tuple[np.ndarray, Averages]]:
@@ -298,6 +303,11 @@ class MieLiquid(Fluid):
         """
         return MieFluid.of(potential, self.molar_mass if self.quantum_order else None, self.three_body, self.cutoff)
 
+    @property
+    def origin(self) -> eqx.Module:
+        """The equation, which other liquids may have as well."""
+        return self.equation
+
     def averages_at(
         self,
         potential: PairPotential,
@@ -386,6 +396,11 @@ class IntegralEquationLiquid(Fluid):
 
     def __check_init__(self) -> None:
         _check_order(self)
+
+    @property
+    def origin(self) -> eqx.Module:
+        """The equation, which other liquids may have as well."""
+        return self.equation
 
     def averages_at(
         self,

@@ -19,6 +19,7 @@ NUM_DATA = {
     "argon_dimer_well_depth": 1,
     "argon_dimer_well_distance": 1,
     "argon_enthalpy_of_vaporization": 13,
+    "argon_liquid_density": 13,
     "argon_liquid_internal_energy": 14,
     "argon_liquid_pair_distribution": 400,
     "argon_liquid_pressure": 14,

@@ -13,7 +13,7 @@ import pytest
 
 from bayesff import observables
 from bayesff.ensembles import EquationOfState, MieFluid, Virial, VirialGas, saturation
-from bayesff.ensembles.equation_of_state import Normal
+from bayesff.ensembles.polynomials import Normal
 from bayesff.errors import StateError
 from bayesff.observables import InternalEnergy, Liquid, LiquidDensity, MieLiquid, Pressure
 from bayesff.potentials import AxilrodTeller, LennardJones, Mie, PlainCut

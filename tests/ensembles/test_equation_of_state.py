@@ -11,7 +11,7 @@ from scipy import stats
 import bayesff.potentials as bp
 from bayesff import datasets
 from bayesff.ensembles import EquationOfState
-from bayesff.ensembles.equation_of_state import MieFluid, Polynomials, learn
+from bayesff.ensembles.equation_of_state import MieFluid
 from bayesff.ensembles.mie_fluid import (
     Inserted,
     ReducedState,
@@ -23,6 +23,7 @@ from bayesff.ensembles.mie_fluid import (
     save_simulated,
     simulation,
 )
+from bayesff.ensembles.polynomials import Polynomials, learn
 from bayesff.errors import DataError, ParameterError, StateError
 from bayesff.observables import InternalEnergy, MieLiquid, PairDistribution, Pressure, StructureFactor
 from bayesff.units import GAS_CONSTANT, HBAR_SQUARED_OVER_MASS, MPA_PER_INTERNAL_PRESSURE
