@@ -36,7 +36,7 @@ class HypernettedChain(Closure):
 
     References
     ----------
-    J. M. J. van Leeuwen, J. Groeneveld, J. de Boer, Physica 25, 792 (1959), doi:10.1016/0031-8914(59)90004-7
+    J. M. J. van Leeuwen, J. Groeneveld, J. de Boer, Physica 25, 792 (1959)
     """
 
     def cavity(self, indirect: Float[Array, ""], radius: Float[Array, ""]) -> Float[Array, ""]:

@@ -4,7 +4,7 @@ In units of a length, and with a Boltzmann factor in place of a potential: see `
 
 References
 ----------
-S. Labík, A. Malijevský, P. Voňka, Mol. Phys. 56, 709 (1985), doi:10.1080/00268978500102651
+S. Labík, A. Malijevský, P. Voňka, Mol. Phys. 56, 709 (1985)
 """
 
 from collections.abc import Callable
