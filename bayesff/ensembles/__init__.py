@@ -3,9 +3,10 @@
 from bayesff.ensembles.closures import Closure, HypernettedChain, PercusYevick, RogersYoung
 from bayesff.ensembles.coexistence import Saturation, Virial, VirialGas, saturation
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
-from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState, MieFluid
+from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState
 from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.integral_equations import ClosureAverages, IntegralEquation
+from bayesff.ensembles.isotherm import MieFluid
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory

@@ -12,12 +12,14 @@ from pathlib import Path
 
 os.environ["JAX_ENABLE_X64"] = "1"
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.linalg import block_diag
 from scipy.stats import qmc
 
-from bayesff.ensembles import EnsembleStore
+from bayesff.ensembles import EnsembleStore, MieFluid
 from bayesff.ensembles.mie_fluid import (
+    ATTRACTIVE,
     Inserted,
     ReducedState,
     Simulated,
@@ -28,6 +30,7 @@ from bayesff.ensembles.mie_fluid import (
     simulation,
     triplets,
 )
+from bayesff.potentials import Mie
 
 COMMENT = (
     "Mie fluids (attractive exponent 6) in units of their depth and diameter, without a cutoff, by molecular dynamics: 256",
@@ -61,9 +64,8 @@ COMMENT_INSERTED = (
 
 
 def saturated_density(temperature: float, repulsive: float) -> float:
-    """Return about what the saturated liquid has, from Lennard-Jones and how the critical temperature falls with the exponent."""
-    below = max(0.67 + 7.8 / repulsive - temperature, 0.0)
-    return 0.316 + 0.5 * below ** (1 / 3) + 0.155 * below
+    """Return about what the saturated liquid has."""
+    return float(MieFluid.of(Mie(1.0, 1.0, repulsive, ATTRACTIVE)).saturated_density(jnp.asarray(temperature)))
 
 
 def freezing_density(temperature: float) -> float:

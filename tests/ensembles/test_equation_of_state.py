@@ -11,7 +11,7 @@ from scipy import stats
 import bayesff.potentials as bp
 from bayesff import datasets
 from bayesff.ensembles import EquationOfState
-from bayesff.ensembles.equation_of_state import MieFluid
+from bayesff.ensembles.isotherm import MieFluid
 from bayesff.ensembles.mie_fluid import (
     Inserted,
     ReducedState,
