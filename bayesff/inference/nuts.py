@@ -54,6 +54,10 @@ def over_points(function: Callable[..., Any], problems: tuple[Any, ...], *points
     return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), found)
 
 
+def _keys_of_draws(key: PRNGKeyArray, num_problems: int) -> Key[Array, " problem"]:
+    return jax.random.split(jax.random.split(key)[1], num_problems)
+
+
 def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
     statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "watched", "whitened_lp")}
     return Sample(drawn["z"], statistics, {"method": "NUTS", "mode_converged": int(mode_converged), **evidence})
@@ -104,6 +108,7 @@ class NUTS(Method):
         key: PRNGKeyArray,
         progress: Progress = silent,
         compiled: Compiled | None = None,
+        modes: Mode | None = None,
     ) -> list[Sample]:
         """Draw from several posteriors that differ in the measured values only, side by side in one vectorised computation.
 
@@ -119,6 +124,8 @@ class NUTS(Method):
             Called as ``progress(stage, done, total)``.
         compiled
             What `compile` returned for this target, to be used again.
+        modes
+            What `modes` returned for them; they are searched for if not given.
 
         Returns
         -------
@@ -126,7 +133,8 @@ class NUTS(Method):
             With the attributes ``log_z`` and ``log_z_sd``, the evidence by bridge sampling.
         """
         compiled = self.compile(target) if compiled is None else compiled
-        modes, keys = self._modes(compiled, target, observed, key, progress)
+        modes = self.modes(compiled, target, observed, key, progress) if modes is None else modes
+        keys = _keys_of_draws(key, len(modes.location))
         coordinates, drawn = self._draw(compiled, modes, observed, keys, progress)
         samples = []
         for index in range(len(keys)):
@@ -142,19 +150,16 @@ class NUTS(Method):
     def draw_several(self, target: Target, observed: Observed, key: PRNGKeyArray) -> Float[Array, "problem chain draw dim"]:
         """Draw from several posteriors as `sample_several` does, and return no more than the draws."""
         compiled = self.compile(target)
-        modes, keys = self._modes(compiled, target, observed, key, silent)
-        return self._draw(compiled, modes, observed, keys, silent)[1]["z"]
+        modes = self.modes(compiled, target, observed, key)
+        return self._draw(compiled, modes, observed, _keys_of_draws(key, len(modes.location)), silent)[1]["z"]
 
     @staticmethod
-    def _modes(
-        compiled: Compiled, target: Target, observed: Observed, key: PRNGKeyArray, progress: Progress
-    ) -> tuple[Mode, Key[Array, " problem"]]:
-        """Return the modes, and a key for each problem."""
-        key_mode, key_draws = jax.random.split(key)
+    def modes(compiled: Compiled, target: Target, observed: Observed, key: PRNGKeyArray, progress: Progress = silent) -> Mode:
+        """Return the modes of several posteriors, as `sample_several` finds them with this key."""
         progress("mode", 0, 1)
-        modes = find_modes(target, key_mode, observed, compiled.energies)
+        modes = find_modes(target, jax.random.split(key)[0], observed, compiled.energies)
         progress("mode", 1, 1)
-        return modes, jax.random.split(key_draws, len(modes.location))
+        return modes
 
     def sample_from(
         self, target: Target, mode: Mode, key: PRNGKeyArray, progress: Progress = silent, compiled: Compiled | None = None
@@ -235,9 +240,25 @@ class NUTS(Method):
         chain_keys = jax.vmap(lambda key: jax.random.split(key, self.num_chains))(split[:, 1])
         return compiled.initialise(coordinates, observed, w, value - log_volume, slope, chain_keys)
 
-    def compile(self, target: Target) -> Compiled:
-        """Return the functions of a target that are traced and compiled once, when they are first called."""
+    def compile(self, target: Target, known: Compiled | None = None) -> Compiled:
+        """Return the functions of a target that are traced and compiled once, when they are first called.
+
+        What another sampler has compiled of the same target may be ``known``: only the chains' own steps are compiled then.
+        """
         initialise, step = self.kernel(target)
+
+        def advance(coordinates: Coordinates, observed: Observed, states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+            def body(states: Any, _: None) -> tuple[Any, dict[str, Array]]:
+                return over_points(step, (coordinates, observed), states)
+
+            return jax.lax.scan(body, states, None, length=num_steps)
+
+        def states(coordinates: Coordinates, observed: Observed, *points: Array) -> Any:
+            return over_points(initialise, (coordinates, observed), *points)
+
+        steps = jax.jit(states, compiler_options=seldom_run()), jax.jit(advance, static_argnums=3)
+        if known is not None:
+            return known._replace(initialise=steps[0], advance=steps[1])
 
         def locate(coordinates: Coordinates, w: Float[Array, " dim"]) -> tuple[Array, Array]:
             return coordinates.unwhiten(target, w)
@@ -245,12 +266,6 @@ class NUTS(Method):
         def place(coordinates: Coordinates, w: Float[Array, " dim"]) -> tuple[Any, Any]:
             unwhiten = partial(locate, coordinates)
             return unwhiten(w), jax.jacfwd(unwhiten)(w)
-
-        def advance(coordinates: Coordinates, observed: Observed, states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
-            def body(states: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                return over_points(step, (coordinates, observed), states)
-
-            return jax.lax.scan(body, states, None, length=num_steps)
 
         information = jax.vmap(partial(fisher_information, target), in_axes=(None, 0))
 
@@ -260,17 +275,13 @@ class NUTS(Method):
         def places(coordinates: Coordinates, w: Float[Array, "problem point dim"]) -> tuple[Any, Any]:
             return over_points(place, (coordinates,), w)
 
-        def states(coordinates: Coordinates, observed: Observed, *points: Array) -> Any:
-            return over_points(initialise, (coordinates, observed), *points)
-
         energies = compile_energies(target)
         return Compiled(
             energies,
             compile_coordinates(target, energies),
             jax.jit(locations, compiler_options=seldom_run()),
             jax.jit(places, compiler_options=seldom_run()),
-            jax.jit(states, compiler_options=seldom_run()),
-            jax.jit(advance, static_argnums=3),
+            *steps,
             jax.jit(information, compiler_options=seldom_run()),
         )
 

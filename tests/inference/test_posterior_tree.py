@@ -121,6 +121,24 @@ def test_the_key_decides():
     assert not np.any(draws[0] == draws[2])
 
 
+def test_a_more_careful_sampler_uses_what_another_one_compiled():
+    target, key = Target(make_problem()), jax.random.key(1)
+    observed = {name: values[None] for name, values in target.observed.items()}
+    first, careful = (NUTS(num_warmup=50, num_draws=10, num_chains=2, target_accept_prob=chance) for chance in (0.6, 0.98))
+    compiled = first.compile(target)
+    modes = first.modes(compiled, target, observed, key)
+    samples = [
+        sampler.sample_several(target, observed, key, **known)[0]
+        for sampler, known in (
+            (careful, {}),
+            (careful, {"compiled": careful.compile(target, compiled), "modes": modes}),
+            (first, {"compiled": compiled, "modes": modes}),
+        )
+    ]
+    np.testing.assert_array_equal(samples[0].draws, samples[1].draws)
+    assert samples[1].statistics["step_size"].mean() < 0.7 * samples[2].statistics["step_size"].mean()
+
+
 def test_the_key_decides_for_laplace():
     target = Target(make_problem())
     first, again = (Laplace(num_draws=30).sample(target, jax.random.key(1)).draws for _ in range(2))

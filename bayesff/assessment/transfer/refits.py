@@ -190,21 +190,20 @@ class _Program:
         parts = [self._part(refit, values) for refit in refits]
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
-        samples = self._sample(0, several, keys[0], show)
-        for which in range(1, len(self._samplers)):
+        modes = self._samplers[0].modes(self._programs(0), self._target, several, keys[0], show)
+        samples: list[Sample] = []
+        for which, sampler in enumerate(self._samplers):
+            samples = sampler.sample_several(self._target, several, keys[0], show, self._programs(which), modes)
             if not any(np.any(sample.statistics["diverging"]) for sample in samples):
                 break
-            samples = self._sample(which, several, keys[0], show)
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
 
-    def _sample(
-        self, which: int, observed: dict[str, Array], key: PRNGKeyArray, show: Callable[[str, int, int], None]
-    ) -> list[Sample]:
-        """Draw with the sampler, or with one of the more careful ones, which are compiled when they are first needed."""
+    def _programs(self, which: int) -> Compiled:
+        """Return what is compiled for a sampler; the more careful ones are compiled when they are first needed."""
         if which not in self._compiled:
-            self._compiled[which] = self._samplers[which].compile(self._target)
-        return self._samplers[which].sample_several(self._target, observed, key, show, self._compiled[which])
+            self._compiled[which] = self._samplers[which].compile(self._target, self._compiled.get(0))
+        return self._compiled[which]
 
     def _part(self, refit: Refit, values: Observed) -> dict[str, Array]:
         """Return the values with NaN in the environments that are not fitted."""
