@@ -15,7 +15,7 @@ from collections.abc import Hashable
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.linalg import cho_solve
+from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
@@ -129,6 +129,18 @@ class Covariance(eqx.Module):
             return scaled
         known = self.factor.T @ scaled
         return scaled - self.factor @ cho_solve((self.capacitance_root(), True), known) / self.diagonal[:, None]
+
+    def weigh(self, columns: Float[Array, "datum column"]) -> Float[Array, "column column"]:
+        r"""Return :math:`R^\mathsf{T} \Sigma^{-1} R` of a matrix ``R``: what data with these errors say along its columns."""
+        if self.has_many_columns or self.factor.shape[1] == 0:
+            return columns.T @ self.solve(columns)
+        # One product of the causes and the columns side by side holds all that Woodbury's identity needs.
+        together = jnp.concatenate([self.factor, columns], axis=1)
+        products = together.T @ (together / self.diagonal[:, None])
+        causes = self.factor.shape[1]
+        root = jnp.linalg.cholesky(jnp.eye(causes) + products[:causes, :causes])
+        explained = solve_triangular(root, products[:causes, causes:], lower=True)
+        return products[causes:, causes:] - explained.T @ explained
 
     def capacitance_root(self) -> Float[Array, "column column"]:
         r"""Return the Cholesky factor of :math:`1 + F^\mathsf{T} d^{-1} F`, the precision of the causes given the data."""

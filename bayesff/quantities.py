@@ -88,6 +88,20 @@ for _quantity in (
     Quantity("well_depth", "kJ/mol", r"D_\mathrm{e}", "depth of the dimer well", positive=True),
     Quantity("well_distance", "angstrom", r"r_\mathrm{e}", "distance of the dimer minimum", positive=True),
     Quantity("internal_energy", "kJ/mol", "U", "configurational internal energy", ("temperature", "density")),
+    Quantity(
+        "residual_heat_capacity",
+        "J/mol/K",
+        r"C_V^\mathrm{res}",
+        "isochoric heat capacity beyond the ideal gas",
+        ("temperature", "density"),
+    ),
+    Quantity(
+        "residual_chemical_potential",
+        "kJ/mol",
+        r"\mu^\mathrm{res}",
+        "chemical potential beyond the ideal gas",
+        ("temperature", "density"),
+    ),
     Quantity("structure_factor", "", "S(q)", "structure factor", ("wavevector", "temperature", "density")),
     Quantity("pair_distribution", "", "g(r)", "pair distribution function", ("separation", "temperature", "density")),
     Quantity(

@@ -154,7 +154,7 @@ def _slopes(problem: "CalibrationProblem", state: LiquidState, parameters: Mappi
     """Return derivatives in the modes of a frame: of its reduced energy, and of the data at a state over their uncertainty."""
     liquid, temperature = liquids_of(problem)[state.liquid], jnp.asarray(state.temperature)
     potential = pair_potential(problem, problem.parameters_in(parameters, state.environment))
-    averages = liquid.averages(potential, temperature, state.density)
+    averages = liquid.averages(potential, state.temperature, state.density)
     rows = [liquid.energy_slope(potential, temperature, state.density)[None]]
     for name, term in problem.terms.items():
         observable, points = term.observable, problem.points[name]

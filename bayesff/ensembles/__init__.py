@@ -1,9 +1,11 @@
 """Ensembles: reference simulations kept as sufficient statistics, and what they say about other potentials and states."""
 
+from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.closures import Closure, HypernettedChain, PercusYevick, RogersYoung
 from bayesff.ensembles.coexistence import Saturation, Virial, VirialGas, saturation
 from bayesff.ensembles.correlation import equilibrated, statistical_inefficiency
 from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfState
+from bayesff.ensembles.finite_number import finite_number
 from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.integral_equations import ClosureAverages, IntegralEquation
 from bayesff.ensembles.isotherm import MieFluid
@@ -12,7 +14,7 @@ from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
 from bayesff.ensembles.pair_values import PairValues
-from bayesff.ensembles.references import Estimate, PairAverages, PairEnsemble, References
+from bayesff.ensembles.references import FiniteNumber, PairAverages, PairEnsemble, References
 from bayesff.ensembles.simulation import Simulation
 from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
 from bayesff.ensembles.structure import LongRange
@@ -20,12 +22,14 @@ from bayesff.ensembles.triplets import triple_dipole_sum
 
 __all__ = [
     "MBAR",
+    "Averages",
     "Closure",
     "ClosureAverages",
     "EnsembleStore",
     "EquationAverages",
     "EquationOfState",
     "Estimate",
+    "FiniteNumber",
     "HypernettedChain",
     "IntegralEquation",
     "LongRange",
@@ -46,6 +50,7 @@ __all__ = [
     "Virial",
     "VirialGas",
     "equilibrated",
+    "finite_number",
     "insertion",
     "load_ensemble",
     "minimum_image",

@@ -26,9 +26,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from bayesff.ensembles.averages import Estimate
 from bayesff.ensembles.equation_of_state import EquationOfState
 from bayesff.ensembles.isotherm import LocalLiquid, MieFluid
-from bayesff.ensembles.references import Estimate
 from bayesff.errors import StateError
 from bayesff.potentials.base import traced
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE

@@ -31,6 +31,7 @@ J. L. Lebowitz, J. K. Percus, Phys. Rev. 124, 1673 (1961), doi:10.1103/PhysRev.1
 
 from collections.abc import Sequence
 from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -40,10 +41,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 from scipy.linalg import block_diag
 
+from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.isotherm import Contribution, Isotherm, MieFluid
 from bayesff.ensembles.mie_fluid import NUM_PARTICLES, Inserted, Simulated, load_inserted, load_simulated
 from bayesff.ensembles.polynomials import Normal, Polynomials, learn
-from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials.base import traced
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
@@ -99,7 +100,7 @@ class WeakTerm(eqx.Module):
         return found
 
 
-class EquationAverages(eqx.Module):
+class EquationAverages(Averages):
     """Averages of a fluid at a state, from an equation of state.
 
     Parameters
@@ -108,13 +109,27 @@ class EquationAverages(eqx.Module):
         Internal energy beyond the ideal gas [kJ/mol].
     fluid_pressure
         Pressure [MPa].
+    bulk_modulus
+        Isothermal bulk modulus [MPa].
+    isochoric
+        Isochoric heat capacity beyond the ideal gas [J/mol/K].
+    excess
+        Chemical potential beyond the ideal gas [kJ/mol].
     density
         Number density [1/angstrom^3].
+    temperature
+        Temperature [K].
     """
+
+    source: ClassVar[str] = "an equation of state"
 
     internal_energy: Estimate
     fluid_pressure: Estimate
+    bulk_modulus: Estimate
+    isochoric: Estimate
+    excess: Estimate
     density: float
+    temperature: Float[Array, ""]
 
     def energy(self) -> Estimate:
         """Return the internal energy beyond that of the ideal gas [kJ/mol]."""
@@ -124,20 +139,40 @@ class EquationAverages(eqx.Module):
         """Return the pressure [MPa]."""
         return self.fluid_pressure
 
-    def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
-        """Raise: an equation of state does not know it."""
-        raise _no_structure("pair distribution function")
+    def compressibility(self) -> Estimate:
+        r"""Return the isothermal compressibility [1/MPa].
 
-    def structure_factor(self, wavevector: Float[np.ndarray, " datum"]) -> Estimate:
-        """Raise: an equation of state does not know it."""
-        raise _no_structure("structure factor")
+        .. math:: \kappa_T^{-1} = \rho \Big(\frac{\partial p}{\partial \rho}\Big)_T
 
+        Raises
+        ------
+        StateError
+            If the fluid is not stable there; while JAX traces, its compressibility has an error as large as itself.
+        """
+        modulus = self.bulk_modulus
+        ideal = self.density * GAS_CONSTANT * self.temperature * MPA_PER_INTERNAL_PRESSURE
+        stable = modulus.mean > _SMALLEST_STIFFNESS * ideal
+        if not traced(stable) and not bool(stable.all()):
+            raise StateError(
+                f"isothermal compressibility: the fluid must be stable, found a pressure that does not rise with the density at "
+                f"{float(self.temperature):g} K and {self.density:g} 1/angstrom^3: take a state of one phase"
+            )
+        found = 1 / jnp.where(stable, modulus.mean, ideal)
+        return Estimate(found, -(found**2)[:, None] * modulus.factor, jnp.where(stable, modulus.variance, found**2))
 
-def _no_structure(quantity: str) -> StateError:
-    return StateError(
-        f"{quantity}: reference simulations are needed, found an equation of state, which knows energy and pressure only: give "
-        "the term a Liquid"
-    )
+    def heat_capacity(self) -> Estimate:
+        r"""Return the isochoric heat capacity beyond that of the ideal gas [J/mol/K].
+
+        .. math:: C_V^\mathrm{res} = \Big(\frac{\partial U}{\partial T}\Big)_\rho
+        """
+        return self.isochoric
+
+    def chemical_potential(self) -> Estimate:
+        r"""Return the chemical potential beyond that of the ideal gas at the same density [kJ/mol].
+
+        .. math:: \frac{\mu^\mathrm{res}}{k_B T} = f + \frac{\partial f}{\partial\ln\rho}
+        """
+        return self.excess
 
 
 class EquationOfState(eqx.Module):
@@ -261,7 +296,7 @@ class EquationOfState(eqx.Module):
     def averages(
         self, fluid: MieFluid, temperatures: Float[ArrayLike, " state"], densities: Float[np.ndarray, " state"]
     ) -> list[EquationAverages]:
-        r"""Return energy and pressure of a fluid at some states.
+        r"""Return the averages of a fluid at some states.
 
         .. math:: \frac{U}{N k_B T} = \frac{\partial f}{\partial \ln x_1}, \qquad
                   \frac{p}{\rho k_B T} = 1 + \frac{\partial f}{\partial \ln x_2}
@@ -276,18 +311,31 @@ class EquationOfState(eqx.Module):
             Number densities [1/angstrom^3].
         """
         thermal, dense = GAS_CONSTANT * jnp.asarray(temperatures, float), jnp.asarray(densities)
-        _, (energy, of_energy), (excess, of_excess) = jax.vmap(partial(self.reduced, fluid))(thermal, dense)
-        ideal, nothing = dense * thermal * MPA_PER_INTERNAL_PRESSURE, jnp.zeros(1)
-        energy, of_energy = thermal * energy, thermal[:, None] * of_energy
-        pressure, of_pressure = ideal * (1 + excess), ideal[:, None] * of_excess
+        found = jax.vmap(partial(self._averages, fluid))(thermal, dense)
+        rows = (jax.tree.map(lambda leaf, row=row: leaf[row], found) for row in range(len(densities)))
         return [
-            EquationAverages(
-                Estimate(energy[row : row + 1], of_energy[row : row + 1], nothing),
-                Estimate(pressure[row : row + 1], of_pressure[row : row + 1], nothing),
-                float(density),
-            )
-            for row, density in enumerate(densities)
+            EquationAverages(*row, density=float(density), temperature=one / GAS_CONSTANT)
+            for row, density, one in zip(rows, densities, thermal, strict=True)
         ]
+
+    def _averages(
+        self, fluid: MieFluid, thermal: Float[Array, ""], density: Float[Array, ""]
+    ) -> tuple[Estimate, Estimate, Estimate, Estimate, Estimate]:
+        """Return energy, pressure, bulk modulus, heat capacity and chemical potential; what nobody asks for, XLA leaves out."""
+
+        def properties(thermal: Array, density: Array) -> tuple[Contribution, Contribution, Contribution]:
+            free, energy, excess = self.reduced(fluid, thermal, density)
+            ideal = density * thermal * MPA_PER_INTERNAL_PRESSURE
+            potential = thermal * (free.mean + excess.mean), thermal * (free.causes + excess.causes)
+            pressure = ideal * (1 + excess.mean), ideal * excess.causes
+            return Contribution(thermal * energy.mean, thermal * energy.causes), Contribution(*pressure), Contribution(*potential)
+
+        (energy, pressure, potential), (warming, _, _) = jax.jvp(lambda at: properties(at, density), (thermal,), (jnp.ones(()),))
+        _, (_, stiffness, _) = jax.jvp(lambda at: properties(thermal, at), (density,), (density,))
+        capacity = jax.tree.map(lambda leaf: 1000 * GAS_CONSTANT * leaf, warming)
+        every = energy, pressure, stiffness, capacity, potential
+        first, second, third, fourth, fifth = (Estimate(one.mean[None], one.causes[None], jnp.zeros(1)) for one in every)
+        return first, second, third, fourth, fifth
 
     def density(
         self, fluid: MieFluid, temperatures: Float[np.ndarray, " state"], pressures: Float[np.ndarray, " state"]

@@ -34,7 +34,7 @@ J.-P. Hansen, I. R. McDonald, Theory of Simple Liquids, 4th ed., Academic Press 
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -43,9 +43,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
+from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.closures import Closure
 from bayesff.ensembles.ornstein_zernike import RadialGrid, direct_correlation, solve_on_grids
-from bayesff.ensembles.references import Estimate
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
@@ -208,7 +208,7 @@ class PairSolution(eqx.Module):
         return self.grid.spacing * jnp.sum(radii**power * cavity * values)
 
 
-class ClosureAverages(eqx.Module):
+class ClosureAverages(Averages):
     r"""Averages of a fluid at a state, from an integral equation.
 
     The covariance of their numerical errors has two columns: what a grid of twice the spacing changes, and what one of half the
@@ -232,6 +232,8 @@ class ClosureAverages(eqx.Module):
     density
         Number density [1/angstrom^3], as it was given: a number where JAX does not trace it.
     """
+
+    source: ClassVar[str] = "an integral equation"
 
     solution: PairSolution
     coarser: PairSolution

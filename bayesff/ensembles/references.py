@@ -6,14 +6,16 @@ are one matrix product, and weights (see `MBAR`) and averages can be differentia
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.correlation import equilibrated
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.pair_fluid import PairFluid, Trajectory
@@ -67,25 +69,25 @@ class PairEnsemble(eqx.Module):
         return cls(sampled, fluid.temperature, fluid.density, fluid.num_particles, grid, kept, inefficiency)
 
 
-class Estimate(NamedTuple):
-    r"""Averages with the covariance :math:`F F^T + \mathrm{diag}(v)` of their statistical errors.
+class FiniteNumber(NamedTuple):
+    """What a finite number of particles adds to averages, see `bayesff.ensembles.finite_number`.
 
     Parameters
     ----------
-    mean
-        Averages.
-    factor
-        ``F``, one column a block of frames: the error that the frames themselves show.
-    variance
-        ``v``, what they do not show where few of them are effective.
+    energy
+        To the energy per particle [kJ/mol].
+    pressure
+        To the pressure [MPa].
+    doubt
+        Error of both, as a share of them.
     """
 
-    mean: Float[Array, " datum"]
-    factor: Float[Array, "datum block"]
-    variance: Float[Array, " datum"]
+    energy: float
+    pressure: float
+    doubt: float
 
 
-class PairAverages(eqx.Module):
+class PairAverages(Averages):
     """Mean pair statistics of a fluid at a state, from which its averages follow.
 
     They are ``middle + scatter @ deviation``, see `References`.
@@ -114,7 +116,11 @@ class PairAverages(eqx.Module):
         Nodes of the pair statistics.
     long_range
         The correlations beyond half the box; None if there is no solution for them.
+    finite_number
+        What the finite number of particles adds to energy and pressure, to be taken off; None for those of the box itself.
     """
+
+    source: ClassVar[str] = "reference simulations at one density"
 
     deviation: Float[Array, " mode"]
     factor: Float[Array, "mode block"]
@@ -129,6 +135,7 @@ class PairAverages(eqx.Module):
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
     long_range: LongRange | None
+    finite_number: FiniteNumber | None = eqx.field(static=True, default=None)
 
     @property
     def counts(self) -> Float[Array, " node"]:
@@ -152,7 +159,8 @@ class PairAverages(eqx.Module):
 
         Of a potential that depends on the temperature, ``u`` stands for :math:`\partial(\beta u)/\partial\beta`.
         """
-        return self.sums(self.pair.caloric[:, None] / self.num_particles, self.pair.tail)
+        found = self.sums(self.pair.caloric[:, None] / self.num_particles, self.pair.tail)
+        return self._of_infinite_number(found, self.finite_number and self.finite_number.energy)
 
     def pressure(self) -> Estimate:
         r"""Return the pressure [MPa], the tail included.
@@ -163,7 +171,15 @@ class PairAverages(eqx.Module):
         """
         per_volume = MPA_PER_INTERNAL_PRESSURE * self.density / (3 * self.num_particles)
         ideal = self.density * GAS_CONSTANT * self.temperature * MPA_PER_INTERNAL_PRESSURE
-        return self.sums(self.pair.virial[:, None] * per_volume, ideal + self.pair.tail_pressure)
+        found = self.sums(self.pair.virial[:, None] * per_volume, ideal + self.pair.tail_pressure)
+        return self._of_infinite_number(found, self.finite_number and self.finite_number.pressure)
+
+    def _of_infinite_number(self, found: Estimate, added: float | None) -> Estimate:
+        """Return an average without what the finite number of particles adds to it, whose doubt is a cause of error more."""
+        if self.finite_number is None or added is None:
+            return found
+        column = jnp.full((*found.factor.shape[:-1], 1), self.finite_number.doubt * added)
+        return found._replace(mean=found.mean - added, factor=jnp.concatenate([found.factor, column], axis=-1))
 
     def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
         r"""Return the pair distribution function at separations [angstrom] within the grid.
@@ -228,6 +244,8 @@ class References(eqx.Module):
         What they have in common.
     long_range
         The correlations beyond half the box; None if there is no solution for them.
+    depth, diameter
+        Depth of the well [kJ/mol] and zero of the energy [angstrom] of the first one's potential.
     """
 
     mbar: MBAR
@@ -239,6 +257,8 @@ class References(eqx.Module):
     num_particles: int = eqx.field(static=True)
     grid: PairGrid = eqx.field(static=True)
     long_range: LongRange | None
+    depth: float = eqx.field(static=True)
+    diameter: float = eqx.field(static=True)
 
     @classmethod
     def combine(cls, ensembles: Sequence[PairEnsemble]) -> "References":
@@ -275,7 +295,8 @@ class References(eqx.Module):
         mbar = MBAR.solve(reduced, sizes, [one.inefficiency for one in ensembles])
         state = (first.density, first.num_particles)
         far = LongRange.solve(first.grid, np.asarray(middle), *state)
-        return cls(mbar, modes, middle, scatter, jnp.zeros((len(middle), 0)), *state, first.grid, far)
+        none = jnp.zeros((len(middle), 0))
+        return cls(mbar, modes, middle, scatter, none, *state, first.grid, far, *_well(first.potential))
 
     def reduced(self, needed: Float[np.ndarray, "function mode"]) -> "References":
         """Return references that keep only what some sums over pairs need, which cost less.
@@ -359,3 +380,10 @@ def _reduced(
 ) -> Float[Array, " frame"]:
     """Return the reduced energies of frames, from those of a pair at every node."""
     return (modes @ (energy @ scatter).astype(modes.dtype)).astype(energy.dtype) + middle @ energy
+
+
+def _well(potential: Truncation) -> tuple[float, float]:
+    """Return the depth of the well [kJ/mol], at least next to nothing, and the distance [angstrom] of zero energy."""
+    diameter = float(potential.breakpoints()[0])
+    energies = jax.vmap(potential.pair_energy)(jnp.geomspace(1.0, 3.0, 1000) * diameter)
+    return max(-float(energies.min()), 1e-9), diameter

@@ -188,7 +188,6 @@ def _of_parameters(
         errors = [target.problem.errors(latents, target.problem.terms[name]) + one for name, one in linear.numerical.items()]
         covariance = Covariance.concatenate(errors).known(linear.known)
         residual = linear.residual - linear.jacobian @ moved
-        weighed = covariance.solve(jnp.column_stack([linear.jacobian, residual]))
-        found = linear.jacobian.T @ weighed
-        information, pull = information + found[:, :-1], pull + found[:, -1]
+        found = covariance.weigh(jnp.column_stack([linear.jacobian, residual]))
+        information, pull = information + found[:-1, :-1], pull + found[:-1, -1]
     return information, pull

@@ -12,21 +12,32 @@ from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
-from bayesff.observables.liquid import InternalEnergy, PairDistribution, Pressure, StructureFactor
+from bayesff.observables.liquid import (
+    ChemicalPotential,
+    HeatCapacity,
+    InternalEnergy,
+    LiquidCompressibility,
+    PairDistribution,
+    Pressure,
+    StructureFactor,
+)
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.viscosity import DiluteViscosity
 
 __all__ = [
+    "ChemicalPotential",
     "DiluteViscosity",
     "DimerEnergy",
     "DimerWell",
     "EnthalpyOfVaporization",
+    "HeatCapacity",
     "IntegralEquationLiquid",
     "InternalEnergy",
     "IsothermalCompressibility",
     "JouleThomson",
     "Liquid",
+    "LiquidCompressibility",
     "LiquidDensity",
     "MieLiquid",
     "Observable",

@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.ensembles import (
+    Averages,
     ClosureAverages,
     EquationAverages,
     EquationOfState,
@@ -38,6 +39,7 @@ from bayesff.ensembles import (
     Simulation,
     Virial,
     VirialGas,
+    finite_number,
     saturation,
 )
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
@@ -47,8 +49,6 @@ from bayesff.observables.third_virial import ThirdVirial
 from bayesff.potentials import AxilrodTeller, FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE
-
-Averages = PairAverages | EquationAverages | ClosureAverages
 
 Known = dict[tuple[Hashable, ...], Any]
 """What is known of liquids for one potential, by liquid and state: several observables of a liquid need the same."""
@@ -77,8 +77,8 @@ class Fluid(eqx.Module):
 
     def over(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]], known: Known
-    ) -> Iterator[tuple[np.ndarray, Averages]]:
-        """Give for every state point, those of one density side by side, the rows of the data there, and the averages."""
+    ) -> Iterator[tuple[float, np.ndarray, Averages]]:
+        """Give for every state point, those of one density side by side, density, rows of the data there, and averages."""
         if traced(state["temperature"], state["density"]):
             raise StateError("Liquid: temperature and density must be numbers, found values that JAX traces: close over them")
         points = np.stack([np.asarray(state["density"]), np.asarray(state["temperature"])], axis=1)
@@ -87,7 +87,8 @@ class Fluid(eqx.Module):
             found = self.averages_at(potential, missing[:, 0], missing[:, 1])
             known |= {self.place(*at): averages for at, averages in zip(missing, found, strict=True)}
         for density, temperature in states:
-            yield np.flatnonzero((points == (density, temperature)).all(axis=1)), known[self.place(temperature, density)]
+            rows = np.flatnonzero((points == (density, temperature)).all(axis=1))
+            yield float(density), rows, known[self.place(temperature, density)]
 
     def saturation(self, potential: PairPotential, temperatures: Float[np.ndarray, " state"]) -> Saturation:
         """Return liquid and vapour in equilibrium at some temperatures [K].
@@ -196,8 +197,10 @@ class Liquid(Fluid):
         sets = (References.combine([one for one in ensembles if one.density == density]) for density in densities)
         return dataclasses.replace(self, references=tuple(sets))
 
-    def averages(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> PairAverages:
+    def averages(self, potential: PairPotential, temperature: float, density: float) -> PairAverages:
         """Return the averages at a temperature [K] and a density [1/angstrom^3] that there are references for.
+
+        Energy and pressure are those of an infinite number of particles, see `bayesff.ensembles.finite_number`.
 
         Raises
         ------
@@ -206,14 +209,15 @@ class Liquid(Fluid):
         InsufficientSamplesError
             If fewer frames are effective than ``smallest_sample``; not while JAX traces.
         """
-        found = self._references(density).averages(partial(self._effective, potential), temperature, self.smallest_sample)
+        near = self._references(density)
+        found = near.averages(partial(self._effective, potential), temperature, self.smallest_sample)
         if not traced(found.effective_sample_size) and found.effective_sample_size < self.smallest_sample:
             raise InsufficientSamplesError(
-                f"Liquid: at least {self.smallest_sample:g} effective frames are needed at {float(temperature):g} K and "
+                f"Liquid: at least {self.smallest_sample:g} effective frames are needed at {temperature:g} K and "
                 f"{density:g} 1/angstrom^3, found {float(found.effective_sample_size):.1f}: add a reference simulation there, "
                 "with a potential nearer to this one"
             )
-        return found
+        return dataclasses.replace(found, finite_number=finite_number(near, temperature))
 
     def averages_at(
         self,
@@ -221,7 +225,7 @@ class Liquid(Fluid):
         temperatures: Float[np.ndarray, " state"],
         densities: Float[np.ndarray, " state"],
     ) -> Sequence[PairAverages]:
-        return [self.averages(potential, jnp.asarray(t), float(d)) for t, d in zip(temperatures, densities, strict=True)]
+        return [self.averages(potential, float(t), float(d)) for t, d in zip(temperatures, densities, strict=True)]
 
     def sample_size(self, potential: PairPotential, temperature: Float[Array, ""], density: float) -> Float[Array, ""]:
         """Return the effective sample size at a temperature [K] and a density [1/angstrom^3], however small.

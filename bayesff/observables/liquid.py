@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayesff.covariance import Covariance
-from bayesff.ensembles import Estimate
+from bayesff.ensembles import Averages, Estimate
 from bayesff.observables.base import Observable, Prediction
-from bayesff.observables.fluids import Averages, Fluid, Known
+from bayesff.observables.fluids import Fluid, Known
 from bayesff.potentials.base import PairPotential
 
 
@@ -63,9 +63,9 @@ class LiquidObservable(FluidObservable):
     ) -> tuple[Float[Array, " datum"], Covariance]:
         means, order, errors = [], [], []
         points = self.liquid.over(potential, state, known)
-        for _, group in itertools.groupby(points, lambda point: point[1].density):
+        for _, group in itertools.groupby(points, lambda point: point[0]):
             found, causes = [], ()
-            for rows, averages in group:
+            for _, rows, averages in group:
                 causes = self.liquid.causes(averages)
                 here = self.estimate(averages, {name: np.asarray(column)[rows] for name, column in state.items()})
                 found.append(Estimate(*(jnp.broadcast_to(part, (len(rows), *part.shape[1:])) for part in here)))
@@ -163,3 +163,61 @@ class StructureFactor(LiquidObservable):
 
     def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
         return averages.structure_factor(state["wavevector"])
+
+
+class LiquidCompressibility(LiquidObservable):
+    r"""The isothermal compressibility of a liquid [1/MPa] at a temperature and a density.
+
+    .. math:: \kappa_T = \frac1\rho \Big(\frac{\partial \rho}{\partial p}\Big)_T
+
+    Parameters
+    ----------
+    liquid
+        The liquid, a `MieLiquid` or an `IntegralEquationLiquid`.
+    """
+
+    quantity: ClassVar[str] = "isothermal_compressibility"
+    liquid: Fluid
+
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+        return averages.compressibility()
+
+
+class HeatCapacity(LiquidObservable):
+    r"""The isochoric heat capacity of a liquid [J/mol/K] at a temperature and a density, beyond that of the ideal gas.
+
+    .. math:: C_V^\mathrm{res} = \Big(\frac{\partial U}{\partial T}\Big)_\rho
+
+    The ideal gas of atoms has :math:`3R/2`, 12.47 J/mol/K, beside it.
+
+    Parameters
+    ----------
+    liquid
+        The liquid, a `MieLiquid`.
+    """
+
+    quantity: ClassVar[str] = "residual_heat_capacity"
+    liquid: Fluid
+
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+        return averages.heat_capacity()
+
+
+class ChemicalPotential(LiquidObservable):
+    r"""The chemical potential of a liquid [kJ/mol] beyond that of the ideal gas at its temperature and density.
+
+    .. math:: \mu^\mathrm{res} = k_B T \ln(\varphi Z)
+
+    with the fugacity coefficient :math:`\varphi` and :math:`Z = p/\rho k_B T`.
+
+    Parameters
+    ----------
+    liquid
+        The liquid, a `MieLiquid`.
+    """
+
+    quantity: ClassVar[str] = "residual_chemical_potential"
+    liquid: Fluid
+
+    def estimate(self, averages: Averages, state: Mapping[str, Float[np.ndarray, " datum"]]) -> Estimate:
+        return averages.chemical_potential()

@@ -102,6 +102,15 @@ def test_gradient_of_the_log_density_is_the_dense_one():
     np.testing.assert_allclose(jax.jacfwd(log_density)(jnp.asarray(MEAN)), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("num_columns", [0, 2, 9], ids=["independent", "few causes", "more causes than data"])
+def test_what_data_say_along_columns_is_the_dense_product(num_columns):
+    random = np.random.default_rng(3)
+    covariance = Covariance(jnp.asarray(DIAGONAL), jnp.asarray(random.normal(size=(len(DIAGONAL), num_columns))))
+    columns = random.normal(size=(len(DIAGONAL), 3))
+    expected = columns.T @ np.linalg.solve(np.asarray(covariance.matrix), columns)
+    np.testing.assert_allclose(covariance.weigh(jnp.asarray(columns)), expected, rtol=1e-9, atol=1e-12)
+
+
 def test_data_given_those_before_them():
     """The conditional of a multivariate normal distribution, by the dense formula."""
     covariance, before, after = dense(), slice(4), slice(4, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bayesff.potentials as bp
-from bayesff.ensembles import IntegralEquation, PercusYevick, pair_distances
+from bayesff.ensembles import IntegralEquation, PercusYevick, finite_number, pair_distances
 from bayesff.errors import InsufficientSamplesError, ParameterError, StateError
 from bayesff.observables import (
     IntegralEquationLiquid,
@@ -51,20 +51,39 @@ def waves(wavevector):
     return {"wavevector": jnp.asarray(wavevector)} | {n: jnp.full(len(wavevector), float(v[0])) for n, v in STATE.items()}
 
 
+def test_energy_and_pressure_are_those_of_an_infinite_number_of_particles(liquid):
+    (references,) = liquid.references
+    box, found = references.averages(CUT(argon()), TEMPERATURE), liquid.averages(argon(), TEMPERATURE, DENSITY)
+    added = finite_number(references, TEMPERATURE)
+    assert -2.0 < added.pressure < -0.5  # MPa; the box has 108 particles
+    for corrected, plain, size in (
+        (found.energy(), box.energy(), added.energy),
+        (found.pressure(), box.pressure(), added.pressure),
+    ):
+        assert float((corrected.mean - plain.mean)[0]) == pytest.approx(-size, rel=1e-6)
+        assert float(corrected.factor[0, -1]) == pytest.approx(added.doubt * size)
+        np.testing.assert_allclose(corrected.factor[:, :-1], plain.factor)
+
+
+def test_beyond_the_equation_of_state_a_finite_number_is_all_doubt(liquid):
+    outside = dataclasses.replace(liquid.references[0], density=1.2 / 3.41**3)
+    assert (finite_number(outside, TEMPERATURE).doubt, finite_number(liquid.references[0], TEMPERATURE).doubt) == (1.0, 0.25)
+
+
 def test_energy_and_pressure_follow_from_the_pair_distribution(liquid):
-    """The energy and virial equations, as integrals over g(r)."""
+    """The energy and virial equations of the box, as integrals over its g(r)."""
+    box = liquid.references[0].averages(CUT(argon()), TEMPERATURE)
     r = np.linspace(2.45, 7.9999, 1200)
     g = np.asarray(PairDistribution(liquid).predict(argon(), curve(r)).mean)
     potential = CUT(argon())
     u, force = (np.asarray(jax.vmap(f)(jnp.asarray(r))) for f in (argon().pair_energy, argon().pair_force))
     energy = 2 * np.pi * DENSITY * np.trapezoid(r**2 * g * u, r) + float(potential.tail_energy(DENSITY))
-    found = InternalEnergy(liquid).predict(argon(), STATE)
-    assert float(found.mean[0]) == pytest.approx(energy, rel=1e-3)
+    assert float(box.energy().mean[0]) == pytest.approx(energy, rel=1e-3)
     virial = 2 * np.pi / 3 * DENSITY**2 * np.trapezoid(r**3 * g * force, r)
     pressure = (DENSITY * GAS_CONSTANT * TEMPERATURE + virial) * MPA_PER_INTERNAL_PRESSURE + float(
         potential.tail_pressure(DENSITY)
     )
-    assert float(Pressure(liquid).predict(argon(), STATE).mean[0]) == pytest.approx(pressure, abs=0.3)
+    assert float(box.pressure().mean[0]) == pytest.approx(pressure, abs=0.3)
 
 
 def test_the_pair_distribution_is_that_of_the_frames(simulated, liquid):
