@@ -44,7 +44,7 @@ def test_importing_bayesff_imports_nothing_heavy() -> None:
 def test_importing_every_module_changes_no_setting_of_jax_and_prints_nothing() -> None:
     code = f"""
 import importlib, io, contextlib, json, warnings, jax
-for library in ("numpyro", "equinox", "optimistix", "tinygp", "arviz_base", "arviz_stats", "blackjax"):
+for library in ("numpyro", "equinox", "optimistix", "arviz_base", "arviz_stats", "blackjax"):
     importlib.import_module(library)
 before = dict(jax.config.values)
 said = io.StringIO()

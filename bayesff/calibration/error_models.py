@@ -248,24 +248,24 @@ class Discrepancy(Effect):
         return {"scale": jnp.asarray(scale), "length": jnp.asarray(length)}
 
     def columns(self, scales: dict[str, Array], points: Points, data: Points) -> Covariance:
-        from tinygp import kernels
-
-        kernel = kernels.ExpSquared(scale=scales["length"])
         where, known = self.coordinate(points), self.coordinate(data)
         environments = np.unique(data.environment)
         spans = [known[data.environment == environment] for environment in environments]
-        nodes = jnp.asarray(np.stack([np.linspace(span.min(), span.max(), self.num_nodes) for span in spans]))
-        inside = (points.environment[:, None] == environments).astype(float)
-        own = np.argmax(inside, axis=1)
+        nodes = np.stack([np.linspace(span.min(), span.max(), self.num_nodes) for span in spans])
+        inside = (points.environment == environments[:, None]).astype(float)
+
+        def kernel(apart: Float[np.ndarray, "environment row node"]) -> Float[Array, "environment row node"]:
+            return jnp.exp(-0.5 * apart**2 / scales["length"] ** 2)
+
         # The jitter keeps the Cholesky factor real when the length is much longer than the spacing of the nodes.
-        grams = jax.vmap(lambda x: kernel(x, x))(nodes) + 1e-8 * jnp.eye(self.num_nodes)
-        # Inverses of the small factors, not solves with all data as right-hand sides, which are far slower on a CPU.
         identity = jnp.eye(self.num_nodes)
-        inverses = jax.vmap(lambda root: solve_triangular(root, identity, lower=True))(jnp.linalg.cholesky(grams))
-        cross = jax.vmap(lambda x, near: kernel(x[None], near)[0])(jnp.asarray(where), nodes[own])
-        basis = jnp.einsum("im,ikm->ik", cross, inverses[own])
-        basis = basis / jnp.sqrt(jnp.sum(basis**2, axis=1, keepdims=True) + 1e-12)
-        columns = (scales["scale"] * jnp.asarray(inside))[:, :, None] * basis[:, None, :]
+        roots = jnp.linalg.cholesky(kernel(nodes[:, :, None] - nodes[:, None, :]) + 1e-8 * identity)
+        # Inverses of the small factors, not solves with all data as right-hand sides, which are far slower on a CPU.
+        inverses = jax.vmap(lambda root: solve_triangular(root, identity, lower=True))(roots)
+        # Every point in every environment: cheaper than to choose a factor for each.
+        basis = jnp.einsum("eim,ekm->eik", kernel(where[None, :, None] - nodes[:, None, :]), inverses)
+        basis = basis / jnp.sqrt(jnp.sum(basis**2, axis=2, keepdims=True) + 1e-12)
+        columns = jnp.moveaxis((scales["scale"][:, None] * inside)[:, :, None] * basis, 0, 1)
         return Covariance.shared(columns.reshape(points.num_points, -1))
 
     def units(self, points: Points) -> dict[str, str]:

@@ -221,12 +221,25 @@ class CalibrationProblem:
             name: self.predict(latents.parameters, term.observable, self.points[name], known) for name, term in self.terms.items()
         }
 
-    def likelihoods(self, latents: Latents, predictions: Mapping[str, Prediction]) -> list[Joint]:
-        """Return the distribution of the data given everything unknown, of terms together whose errors have common causes."""
-        return [self._joint(latents, {name: predictions[name] for name in names}) for names in self.together]
+    def likelihoods(
+        self, latents: Latents, predictions: Mapping[str, Prediction], errors: Mapping[str, Covariance] | None = None
+    ) -> list[Joint]:
+        """Return the distribution of the data given everything unknown, of terms together whose errors have common causes.
 
-    def _joint(self, latents: Latents, predictions: Mapping[str, Prediction]) -> Joint:
-        parts = {name: self._likelihood(latents, self.terms[name], one) for name, one in predictions.items()}
+        Parameters
+        ----------
+        latents
+            Everything unknown.
+        predictions
+            Predictions of the data by term.
+        errors
+            What `errors` returned for each term and these unknowns, if it is known already.
+        """
+        known = {} if errors is None else errors
+        return [self._joint(latents, {name: predictions[name] for name in names}, known) for names in self.together]
+
+    def _joint(self, latents: Latents, predictions: Mapping[str, Prediction], errors: Mapping[str, Covariance]) -> Joint:
+        parts = {name: self._likelihood(latents, self.terms[name], one, errors.get(name)) for name, one in predictions.items()}
         rows, causes, first, column = {}, {}, 0, 0
         for name, part in parts.items():
             rows[name], causes[name] = slice(first, first + len(part.mean)), slice(column, column + part.covariance.num_own)
@@ -237,11 +250,12 @@ class CalibrationProblem:
         mean = jnp.concatenate([part.mean for part in parts.values()])
         return Joint(Likelihood(mean, Covariance.concatenate([part.covariance for part in parts.values()])), rows, causes)
 
-    def _likelihood(self, latents: Latents, term: Term, prediction: Prediction) -> Likelihood:
+    def _likelihood(self, latents: Latents, term: Term, prediction: Prediction, known: Covariance | None) -> Likelihood:
         """Return the distribution of the data of one term, whatever the others are."""
         points, errors = self.points[term.name], latents.errors[term.name]
         if errors.degrees_of_freedom is None:
-            return Likelihood(prediction.mean, self.errors(latents, term) + prediction.covariance)
+            own = self.errors(latents, term) if known is None else known
+            return Likelihood(prediction.mean, own + prediction.covariance)
         effects = self.effects(term, errors.scales, points)
         mean = prediction.mean if errors.causes is None else prediction.mean + effects.factor @ errors.causes
         measured = term.measurement_covariance().scale(errors.noise_scale)

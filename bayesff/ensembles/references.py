@@ -142,15 +142,22 @@ class PairAverages(Averages):
         """Mean pair statistics."""
         return self.middle + self.scatter @ self.deviation
 
-    def sums(self, values: Float[Array, "node datum"], constant: Float[ArrayLike, "..."] = 0.0) -> Estimate:
+    def sums(
+        self, values: Float[Array, "node datum"], constant: Float[ArrayLike, "..."] = 0.0, of_finite_number: float = 0.0
+    ) -> Estimate:
         """Return averages of sums over pairs of functions, given by their values at the nodes, and constants added to them.
 
-        What reduced references neglect counts as an error: as many standard deviations of a frame as the modes are shifted.
+        What the finite number of particles adds is taken off, and its doubt is the last column of the errors. What reduced
+        references neglect counts as an error: as many standard deviations of a frame as the modes are shifted.
         """
         along = values.T @ self.scatter
         shift = jnp.max(self.deviation**2, initial=0.0) + 1 / self.effective_sample_size
         unknown = self.doubt**2 * jnp.sum(along**2, axis=1) + shift * jnp.sum((values.T @ self.neglected) ** 2, axis=1)
-        return Estimate(values.T @ self.middle + along @ self.deviation + constant, along @ self.factor, unknown)
+        mean, factor = values.T @ self.middle + along @ self.deviation + constant, along @ self.factor
+        if self.finite_number is not None:
+            doubt = jnp.full((len(along), 1), self.finite_number.doubt * of_finite_number)
+            mean, factor = mean - of_finite_number, jnp.concatenate([factor, doubt], axis=1)
+        return Estimate(mean, factor, unknown)
 
     def energy(self) -> Estimate:
         r"""Return the potential energy per particle [kJ/mol], the tail included.
@@ -159,8 +166,8 @@ class PairAverages(Averages):
 
         Of a potential that depends on the temperature, ``u`` stands for :math:`\partial(\beta u)/\partial\beta`.
         """
-        found = self.sums(self.pair.caloric[:, None] / self.num_particles, self.pair.tail)
-        return self._of_infinite_number(found, self.finite_number and self.finite_number.energy)
+        added = 0.0 if self.finite_number is None else self.finite_number.energy
+        return self.sums(self.pair.caloric[:, None] / self.num_particles, self.pair.tail, added)
 
     def pressure(self) -> Estimate:
         r"""Return the pressure [MPa], the tail included.
@@ -171,15 +178,8 @@ class PairAverages(Averages):
         """
         per_volume = MPA_PER_INTERNAL_PRESSURE * self.density / (3 * self.num_particles)
         ideal = self.density * GAS_CONSTANT * self.temperature * MPA_PER_INTERNAL_PRESSURE
-        found = self.sums(self.pair.virial[:, None] * per_volume, ideal + self.pair.tail_pressure)
-        return self._of_infinite_number(found, self.finite_number and self.finite_number.pressure)
-
-    def _of_infinite_number(self, found: Estimate, added: float | None) -> Estimate:
-        """Return an average without what the finite number of particles adds to it, whose doubt is a cause of error more."""
-        if self.finite_number is None or added is None:
-            return found
-        column = jnp.full((*found.factor.shape[:-1], 1), self.finite_number.doubt * added)
-        return found._replace(mean=found.mean - added, factor=jnp.concatenate([found.factor, column], axis=-1))
+        added = 0.0 if self.finite_number is None else self.finite_number.pressure
+        return self.sums(self.pair.virial[:, None] * per_volume, ideal + self.pair.tail_pressure, added)
 
     def pair_distribution(self, separation: Float[np.ndarray, " datum"]) -> Estimate:
         r"""Return the pair distribution function at separations [angstrom] within the grid.

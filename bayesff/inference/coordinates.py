@@ -25,7 +25,6 @@ import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float
 
-from bayesff.calibration import Latents
 from bayesff.covariance import Covariance
 from bayesff.inference.mode import Energies, Mode, differences, num_points
 from bayesff.inference.target import Observed, Target, seldom_run
@@ -72,13 +71,20 @@ class Coordinates(eqx.Module):
 
     def unwhiten(self, target: Target, w: Float[Array, " dim"]) -> tuple[Float[Array, " dim"], Float[Array, ""]]:
         """Return the unconstrained coordinates of a point, and the log of the volume that a unit of ``w`` has there."""
+        return self.unwhiten_with_errors(target, w)[:2]
+
+    def unwhiten_with_errors(
+        self, target: Target, w: Float[Array, " dim"]
+    ) -> tuple[Float[Array, " dim"], Float[Array, ""], dict[str, Covariance]]:
+        """Return what `unwhiten` does, and the `Target.errors` there, which it needs and the density at the point needs too."""
         moved, other = target.locations, target.sizes
         z = self.mode.location.at[other].add(self.sizes @ w[other])
-        information, pull = _information(target, self.terms, self.parameters, z)
+        errors = target.errors(z)
+        information, pull = _information(target, self.terms, self.parameters, z, errors)
         root = jnp.linalg.cholesky(self.rest + information)
         move = cho_solve((root, True), pull - self.pull) + solve_triangular(root, w[moved], lower=True, trans=1)
         log_volume = jnp.sum(jnp.log(jnp.diag(self.sizes))) - jnp.sum(jnp.log(jnp.diag(root)))
-        return z.at[moved].add(move), log_volume
+        return z.at[moved].add(move), log_volume, errors
 
 
 def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, Observed], Coordinates]:
@@ -108,7 +114,7 @@ def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, O
             numerical = {name: jax.tree.map(lambda part: part[0], predictions[name].covariance) for name in names}
             residual = jnp.where(known, values - means[0], 0.0)
             terms.append(Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical))
-        information, pull = _information(target, tuple(terms), parameters, mode.location)
+        information, pull = _information(target, tuple(terms), parameters, mode.location, target.errors(mode.location))
         rest = _prior_precision(target, mode) if target.problem.is_pooled_partially else _rest(mode, moved, information)
         covariance = mode.factor @ mode.factor.T
         return Coordinates(mode, jnp.linalg.cholesky(covariance[np.ix_(other, other)]), tuple(terms), rest, pull, parameters)
@@ -151,7 +157,7 @@ def fisher_information(target: Target, coordinates: Coordinates, z: Float[Array,
     The parameters are those of `Target.environment_parameters`: logarithms of the positive ones, so that the inverse of an
     eigenvalue's square root is a relative standard deviation. The sizes of the errors are those at the point.
     """
-    found, _ = _of_parameters(target, coordinates.terms, jnp.zeros(len(coordinates.parameters)), z)
+    found, _ = _of_parameters(coordinates.terms, jnp.zeros(len(coordinates.parameters)), target.errors(z))
     if target.problem.is_pooled_partially:
         return found
     per_location = jax.jacfwd(target.environment_parameters)(coordinates.mode.location)[:, target.locations]
@@ -170,24 +176,27 @@ def _parameters(target: Target, z: Float[Array, " dim"]) -> tuple[Float[Array, "
 
 
 def _information(
-    target: Target, terms: tuple[Linearised, ...], at_mode: Float[Array, " parameter"], z: Float[Array, " dim"]
+    target: Target,
+    terms: tuple[Linearised, ...],
+    at_mode: Float[Array, " parameter"],
+    z: Float[Array, " dim"],
+    errors: dict[str, Covariance],
 ) -> tuple[Array, Array]:
     """Return what the data say of the locations when errors have the sizes of a point: their precision, and their pull."""
     parameters, per_location = _parameters(target, z)
-    information, pull = _of_parameters(target, terms, parameters - at_mode, z)
+    information, pull = _of_parameters(terms, parameters - at_mode, errors)
     return per_location.T @ information @ per_location, per_location.T @ pull
 
 
 def _of_parameters(
-    target: Target, terms: tuple[Linearised, ...], moved: Float[Array, " parameter"], z: Float[Array, " dim"]
+    terms: tuple[Linearised, ...], moved: Float[Array, " parameter"], errors: dict[str, Covariance]
 ) -> tuple[Array, Array]:
     """Return the precision and the pull of the parameters themselves, which have moved from the mode."""
-    latents: Latents = target.latents(z)
     information, pull = jnp.zeros((len(moved),) * 2), jnp.zeros(len(moved))
     for linear in terms:
-        errors = [target.problem.errors(latents, target.problem.terms[name]) + one for name, one in linear.numerical.items()]
-        covariance = Covariance.concatenate(errors).known(linear.known)
+        found = [errors[name] + numerical for name, numerical in linear.numerical.items()]
+        covariance = Covariance.concatenate(found).known(linear.known)
         residual = linear.residual - linear.jacobian @ moved
-        found = covariance.weigh(jnp.column_stack([linear.jacobian, residual]))
-        information, pull = information + found[:-1, :-1], pull + found[:-1, -1]
+        products = covariance.weigh(jnp.column_stack([linear.jacobian, residual]))
+        information, pull = information + products[:-1, :-1], pull + products[:-1, -1]
     return information, pull

@@ -295,8 +295,8 @@ class NUTS(Method):
 
         def energy(coordinates: Coordinates, observed: Observed) -> Callable[[Array], Array]:
             def potential(w: Float[Array, " dim"]) -> Float[Array, ""]:
-                z, log_volume = coordinates.unwhiten(target, w)
-                return -target.log_density(z, observed) - log_volume
+                z, log_volume, errors = coordinates.unwhiten_with_errors(target, w)
+                return -target.log_density(z, observed, errors) - log_volume
 
             return potential
 

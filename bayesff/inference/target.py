@@ -15,6 +15,7 @@ from numpyro.distributions.transforms import biject_to
 
 from bayesff.calibration import CalibrationProblem, Latents
 from bayesff.calibration.reach import KnownAverages, log_reach
+from bayesff.covariance import Covariance
 from bayesff.errors import ParameterError
 from bayesff.observables import Prediction
 
@@ -104,29 +105,39 @@ class Target:
 
     def log_parts(self, z: Float[Array, " dim"], observed: Observed | None = None) -> tuple[Array, Array]:
         """Return the log prior density (of ``z``, with the Jacobian) and the log likelihood."""
-        log_prior, log_likelihood, _ = self._log_parts(z, observed)
+        log_prior, log_likelihood, _ = self._log_parts(z, observed, None)
         return log_prior, log_likelihood
 
     def log_density_and_predictions(
         self, z: Float[Array, " dim"], observed: Observed | None = None
     ) -> tuple[Float[Array, ""], dict[str, Prediction]]:
         """Return the log posterior density of ``z``, up to the evidence, and the predictions by term that it rests on."""
-        log_prior, log_likelihood, predictions = self._log_parts(z, observed)
+        log_prior, log_likelihood, predictions = self._log_parts(z, observed, None)
         return log_prior + log_likelihood, predictions
 
-    def _parts(self, z: Float[Array, " dim"], observed: Observed | None) -> tuple[Array, Array, dict[str, Prediction]]:
+    def errors(self, z: Float[Array, " dim"]) -> dict[str, Covariance]:
+        """Return by term the covariance of effects and measurements: it depends on the coordinates `sizes` only."""
+        latents = self.latents(z)
+        return {name: self.problem.errors(latents, term) for name, term in self.problem.terms.items()}
+
+    def _parts(
+        self, z: Float[Array, " dim"], observed: Observed | None, errors: dict[str, Covariance] | None
+    ) -> tuple[Array, Array, dict[str, Prediction]]:
         latents, trace = self._sample(z)
         log_prior = self._log_prior(z, trace)
         known, values = KnownAverages(), self.observed if observed is None else observed
         predictions, log_likelihood = self.problem.predictions(latents, known), jnp.zeros(())
-        for joint in self.problem.likelihoods(latents, predictions):
+        for joint in self.problem.likelihoods(latents, predictions, errors):
             log_likelihood += joint.likelihood.log_density(joint.values(values))
         log_likelihood += log_reach(self.problem, latents.parameters, known)
         return log_prior, log_likelihood, predictions
 
-    def log_density(self, z: Float[Array, " dim"], observed: Observed | None = None) -> Float[Array, ""]:
-        """Return the log posterior density of ``z``, up to the evidence."""
-        return sum(self.log_parts(z, observed), jnp.asarray(0.0))
+    def log_density(
+        self, z: Float[Array, " dim"], observed: Observed | None = None, errors: dict[str, Covariance] | None = None
+    ) -> Float[Array, ""]:
+        """Return the log posterior density of ``z``, up to the evidence; `errors` of ``z`` may be given if they are known."""
+        log_prior, log_likelihood, _ = self._log_parts(z, observed, errors)
+        return log_prior + log_likelihood
 
     def sample_prior(self, key: PRNGKeyArray, num_draws: int) -> Float[Array, "draw dim"]:
         """Draw from the prior, in unconstrained coordinates."""

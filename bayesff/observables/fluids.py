@@ -257,8 +257,9 @@ class Liquid(Fluid):
         return near[0]
 
     def causes(self, averages: PairAverages) -> tuple[Hashable, ...]:
-        """Return the names of the causes of the averages' errors: the frames of the references at their density."""
-        return tuple((id(self), float(averages.density), block) for block in range(averages.factor.shape[1]))
+        """Return the names of the causes of the averages' errors: the frames at their density, and the finite number."""
+        frames = ((id(self), float(averages.density), block) for block in range(averages.factor.shape[1]))
+        return *frames, (id(self), "finite number")
 
 
 class MieLiquid(Fluid):

@@ -23,7 +23,6 @@ _PACKAGES = (
     "blackjax",
     "equinox",
     "optimistix",
-    "tinygp",
     "numpy",
     "scipy",
     "xarray",
