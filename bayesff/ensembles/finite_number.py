@@ -2,7 +2,7 @@ r"""What a simulation lacks because it has a finite number of particles, which i
 
 The Helmholtz energy per particle of a box of ``N`` particles is higher than that of an infinite fluid by
 :math:`k_B T \ln\chi / 2N` with :math:`\chi = \rho k_B T \kappa_T`, and energy and pressure differ by its derivatives. For 256
-argon atoms at 85 K that is -0.5 MPa, half the statistical error of a thousand frames. Derivatives of the compressibility are not
+argon atoms at 85 K that is -0.38 MPa in the pressure. Derivatives of the compressibility are not
 to be had from simulations at one density: they are taken from the equation of state of the Lennard-Jones fluid at the same
 reduced state. Other repulsive exponents (9 to 16) have the same derivative of :math:`\ln\chi` in the density within 3 % near the
 triple point and within a quarter on the whole line of the saturated liquid.
