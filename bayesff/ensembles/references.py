@@ -23,7 +23,7 @@ from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.pair_values import PairValues, PotentialAt
 from bayesff.ensembles.structure import LongRange, ball_interference, interference
 from bayesff.errors import ParameterError, StateError
-from bayesff.potentials import Truncation
+from bayesff.potentials import PairPotential, Truncation
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 
@@ -245,7 +245,7 @@ class References(eqx.Module):
     long_range
         The correlations beyond half the box; None if there is no solution for them.
     depth, diameter
-        Depth of the well [kJ/mol] and zero of the energy [angstrom] of the first one's potential.
+        Depth of the well [kJ/mol] and zero of the energy [angstrom] of the first one's potential in full.
     """
 
     mbar: MBAR
@@ -296,7 +296,7 @@ class References(eqx.Module):
         state = (first.density, first.num_particles)
         far = LongRange.solve(first.grid, np.asarray(middle), *state)
         none = jnp.zeros((len(middle), 0))
-        return cls(mbar, modes, middle, scatter, none, *state, first.grid, far, *_well(first.potential))
+        return cls(mbar, modes, middle, scatter, none, *state, first.grid, far, *_well(first.potential.potential))
 
     def reduced(self, needed: Float[np.ndarray, "function mode"]) -> "References":
         """Return references that keep only what some sums over pairs need, which cost less.
@@ -382,7 +382,7 @@ def _reduced(
     return (modes @ (energy @ scatter).astype(modes.dtype)).astype(energy.dtype) + middle @ energy
 
 
-def _well(potential: Truncation) -> tuple[float, float]:
+def _well(potential: PairPotential) -> tuple[float, float]:
     """Return the depth of the well [kJ/mol], at least next to nothing, and the distance [angstrom] of zero energy."""
     diameter = float(potential.breakpoints()[0])
     energies = jax.vmap(potential.pair_energy)(jnp.geomspace(1.0, 3.0, 1000) * diameter)
