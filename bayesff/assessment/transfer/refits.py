@@ -190,16 +190,16 @@ class _Program:
         parts = [self._part(refit, values) for refit in refits]
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
-        modes = self._samplers[0].modes(self._programs(0), self._target, several, keys[0], show)
+        modes = self._samplers[0].modes(self._functions(0), self._target, several, keys[0], show)
         samples: list[Sample] = []
         for which, sampler in enumerate(self._samplers):
-            samples = sampler.sample_several(self._target, several, keys[0], show, self._programs(which), modes)
+            samples = sampler.sample_several(self._target, several, keys[0], show, self._functions(which), modes)
             if not any(np.any(sample.statistics["diverging"]) for sample in samples):
                 break
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
 
-    def _programs(self, which: int) -> Compiled:
+    def _functions(self, which: int) -> Compiled:
         """Return what is compiled for a sampler; the more careful ones are compiled when they are first needed."""
         if which not in self._compiled:
             self._compiled[which] = self._samplers[which].compile(self._target, self._compiled.get(0))
