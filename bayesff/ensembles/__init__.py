@@ -10,6 +10,7 @@ from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.integral_equations import ClosureAverages, IntegralEquation
 from bayesff.ensembles.isotherm import MieFluid
 from bayesff.ensembles.mbar import MBAR
+from bayesff.ensembles.mie_structure import MieStructure, StructureAverages
 from bayesff.ensembles.openmm_fluid import OpenMMFluid
 from bayesff.ensembles.pair_fluid import PairFluid, Phase, Trajectory
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
@@ -34,6 +35,7 @@ __all__ = [
     "IntegralEquation",
     "LongRange",
     "MieFluid",
+    "MieStructure",
     "OpenMMFluid",
     "PairAverages",
     "PairEnsemble",
@@ -46,6 +48,7 @@ __all__ = [
     "RogersYoung",
     "Saturation",
     "Simulation",
+    "StructureAverages",
     "Trajectory",
     "Virial",
     "VirialGas",

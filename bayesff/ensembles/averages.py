@@ -47,7 +47,7 @@ class Averages(eqx.Module):
 
     def structure_factor(self, wavevector: Float[np.ndarray, " datum"]) -> Estimate:
         """Return the structure factor at wave vectors [1/angstrom]."""
-        raise self._unknown("structure factor", "a Liquid or an IntegralEquationLiquid")
+        raise self._unknown("structure factor", "a Liquid, a ScatteringLiquid or an IntegralEquationLiquid")
 
     def compressibility(self) -> Estimate:
         """Return the isothermal compressibility [1/MPa]."""

@@ -45,7 +45,10 @@ CUTOFF = 3.0
 NUM_PARTICLES = 256
 """Particles in the box of a simulation."""
 
-_EPSILON, _SIGMA, _MASS = 1.0, 3.4, 40.0  # kJ/mol, angstrom, g/mol: argon's pace
+DIAMETER = 3.4
+"""Diameter [angstrom] of the particles of a simulation."""
+
+_EPSILON, _MASS = 1.0, 40.0  # kJ/mol, g/mol: argon's pace
 _CLOSEST = 0.6  # diameters
 _TRIPLET_PARTICLES, _TRIPLET_FRAMES = 500, 30
 _INSERTIONS = 5000  # a frame
@@ -64,13 +67,13 @@ def simulation(state: ReducedState, seed: int) -> Simulation:
     """Return a reference simulation of a state."""
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT
     fluid = PairFluid(
-        PlainCut(_potential(state), CUTOFF * _SIGMA, tail=True), kelvin, state.density / _SIGMA**3, _MASS, NUM_PARTICLES
+        PlainCut(_potential(state), CUTOFF * DIAMETER, tail=True), kelvin, state.density / DIAMETER**3, _MASS, NUM_PARTICLES
     )
-    return Simulation(fluid, PairGrid((_CLOSEST * _SIGMA, CUTOFF * _SIGMA), 0.05), seed, num_replicas=2)
+    return Simulation(fluid, PairGrid((_CLOSEST * DIAMETER, CUTOFF * DIAMETER), 0.05), seed, num_replicas=2)
 
 
 def _potential(state: ReducedState) -> Mie:
-    return Mie(*(jnp.asarray(one, float) for one in (_EPSILON, _SIGMA, state.repulsive, ATTRACTIVE)))
+    return Mie(*(jnp.asarray(one, float) for one in (_EPSILON, DIAMETER, state.repulsive, ATTRACTIVE)))
 
 
 def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
@@ -82,7 +85,7 @@ def triplets(state: ReducedState, seed: int) -> tuple[float, float]:
     """
     fluid, frames = _frames(state, seed, _TRIPLET_PARTICLES, _TRIPLET_FRAMES)
     series = [float(_triple_dipole_sum(positions, fluid.length, fluid.length / 2)) for positions, _ in frames]
-    values = (np.array([series]) / fluid.num_particles + float(triple_dipole_tail(fluid.density, fluid.length / 2))) * _SIGMA**9
+    values = (np.array([series]) / fluid.num_particles + float(triple_dipole_tail(fluid.density, fluid.length / 2))) * DIAMETER**9
     begin, inefficiency = equilibrated(values)
     kept = values[:, begin:]
     return float(kept.mean()), float(kept.var() * inefficiency / kept.size)
@@ -184,7 +187,7 @@ def save_simulated(found: Simulated, path: Path, comment: Sequence[str] = ()) ->
     rows, columns = np.tril_indices(5)
     names = [f"covariance_{_COLUMNS[3 + i]}_{_COLUMNS[3 + j]}" for i, j in zip(rows, columns, strict=True)]
     table = np.concatenate([found.states, found.means, found.covariances[:, rows, columns]], axis=1)
-    _write(path, comment, [*_COLUMNS, *names], table)
+    write_table(path, comment, [*_COLUMNS, *names], table)
 
 
 def load_simulated(path: Path | None = None) -> Simulated:
@@ -196,7 +199,7 @@ def load_simulated(path: Path | None = None) -> Simulated:
         If the file cannot be read.
     """
     rows, columns = np.tril_indices(5)
-    table = _read(path, "simulations.csv", len(_COLUMNS) + len(rows))
+    table = read_table(path, "simulations.csv", len(_COLUMNS) + len(rows))
     states, means, lower = np.split(table, [3, 8], axis=1)
     covariances = np.zeros((len(table), 5, 5))
     covariances[:, rows, columns] = covariances[:, columns, rows] = lower
@@ -216,7 +219,7 @@ _INSERTED_COLUMNS = (*ReducedState._fields, "chemical_potential", "variance")
 
 def save_inserted(found: Inserted, path: Path, comment: Sequence[str] = ()) -> None:
     """Write chemical potentials as a table of comma-separated values."""
-    _write(path, comment, _INSERTED_COLUMNS, np.column_stack(found))
+    write_table(path, comment, _INSERTED_COLUMNS, np.column_stack(found))
 
 
 def load_inserted(path: Path | None = None) -> Inserted:
@@ -227,17 +230,25 @@ def load_inserted(path: Path | None = None) -> Inserted:
     DataError
         If the file cannot be read.
     """
-    table = _read(path, "insertions.csv", len(_INSERTED_COLUMNS))
+    table = read_table(path, "insertions.csv", len(_INSERTED_COLUMNS))
     return Inserted(table[:, :3], table[:, 3], table[:, 4])
 
 
-def _write(path: Path, comment: Sequence[str], columns: Sequence[str], table: np.ndarray) -> None:
+def write_table(path: Path, comment: Sequence[str], columns: Sequence[str], table: np.ndarray, digits: int = 7) -> None:
+    """Write a table of comma-separated values to so many significant digits, after lines of comment."""
     lines = [f"# {line}" for line in comment] + [",".join(columns)]
     with atomic(path) as temporary:
-        temporary.write_text("\n".join([*lines, *(",".join(f"{value:.7g}" for value in row) for row in table)]) + "\n")
+        temporary.write_text("\n".join([*lines, *(",".join(f"{value:.{digits}g}" for value in row) for row in table)]) + "\n")
 
 
-def _read(path: Path | None, name: str, num_columns: int) -> np.ndarray:
+def read_table(path: Path | None, name: str, num_columns: int) -> np.ndarray:
+    """Read a table of simulations; that of a name in the catalogue's ``mie_fluid`` if no file is given.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has another number of columns.
+    """
     path = catalogue_folder() / "mie_fluid" / name if path is None else path
     try:
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]

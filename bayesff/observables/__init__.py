@@ -10,7 +10,7 @@ from bayesff.observables.coexistence import (
 )
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
-from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid
+from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid, ScatteringLiquid
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
 from bayesff.observables.liquid import (
     ChemicalPotential,
@@ -46,6 +46,7 @@ __all__ = [
     "Pressure",
     "SaturatedLiquidDensity",
     "SaturatedVapourDensity",
+    "ScatteringLiquid",
     "SecondVirial",
     "StructureFactor",
     "ThirdVirial",

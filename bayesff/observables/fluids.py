@@ -6,8 +6,9 @@ statistical error of the references, correlated between the points of a curve. I
 effective: fewer than ``smallest_sample`` are refused, and while JAX traces, where nothing can be refused, the error grows as they
 become fewer (see `References.averages`).
 
-A `MieLiquid` is good for a potential anywhere in its space of parameters, but of one form, and does not know its structure. An
-`IntegralEquationLiquid` takes any potential and needs nothing beforehand, but is approximate.
+A `MieLiquid` is good for a potential anywhere in its space of parameters, but of one form, and does not know its structure: a
+`ScatteringLiquid` does, and nothing else. An `IntegralEquationLiquid` takes any potential and needs nothing beforehand, but is
+approximate.
 """
 
 import dataclasses
@@ -31,12 +32,14 @@ from bayesff.ensembles import (
     Estimate,
     IntegralEquation,
     MieFluid,
+    MieStructure,
     PairAverages,
     PairEnsemble,
     PairFluid,
     References,
     Saturation,
     Simulation,
+    StructureAverages,
     Virial,
     VirialGas,
     finite_number,
@@ -48,7 +51,7 @@ from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.potentials import AxilrodTeller, FeynmanHibbs, Truncation
 from bayesff.potentials.base import PairPotential, traced
-from bayesff.units import CUBIC_ANGSTROM_PER_MOLE
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
 Known = dict[tuple[Hashable, ...], Any]
 """What is known of liquids for one potential, by liquid and state: several observables of a liquid need the same."""
@@ -266,7 +269,7 @@ class MieLiquid(Fluid):
     r"""A liquid whose energy and pressure follow from the equation of state of the Mie fluid, wherever its potential takes it.
 
     It needs no reference simulations of its own, so that populations of potentials can be carried to it. Its potentials are
-    Lennard-Jones and Mie with the attractive exponent of the equation. Its structure is not known.
+    Lennard-Jones and Mie with the attractive exponent of the equation. Its structure is known to a `ScatteringLiquid`.
 
     Parameters
     ----------
@@ -373,6 +376,63 @@ class MieLiquid(Fluid):
         return (*self.causes(), (id(self.equation), "fourth virial"))
 
 
+class ScatteringLiquid(Fluid):
+    r"""A Mie liquid whose structure factor is known wherever its potential takes it, learnt from simulations of Mie fluids.
+
+    It needs no reference simulations of its own, so that populations of potentials can be carried to it. Forces between three
+    particles are not in it. Each component of the structure factor errs by as many standard deviations at all states: a shift
+    that they share is honest, what changes between them is taken for surer than it is.
+
+    Parameters
+    ----------
+    structure
+        The structure factor over the reduced states.
+    molar_mass
+        Mass of the particles [g/mol].
+    quantum_order
+        0 for classical particles, 1 for particles that are larger and have a shallower well, see
+        `bayesff.ensembles.mie_structure`.
+
+    Raises
+    ------
+    ParameterError
+        If ``quantum_order`` is another one.
+    """
+
+    structure: MieStructure
+    molar_mass: float = eqx.field(static=True)
+    quantum_order: int = eqx.field(static=True, default=0)
+
+    def __check_init__(self) -> None:
+        _check_order(self)
+
+    @property
+    def origin(self) -> eqx.Module:
+        """The structure over the states, which other liquids may have as well."""
+        return self.structure
+
+    def averages_at(
+        self,
+        potential: PairPotential,
+        temperatures: Float[np.ndarray, " state"],
+        densities: Float[np.ndarray, " state"],
+    ) -> Sequence[StructureAverages]:
+        """Return the averages at several temperatures [K] and densities [1/angstrom^3].
+
+        Raises
+        ------
+        ParameterError
+            If the potential is no Mie potential with the attractive exponent 6.
+        """
+        fluid = MieFluid.of(potential, self.molar_mass if self.quantum_order else None)
+        states = zip(GAS_CONSTANT * temperatures, densities, strict=True)
+        return [StructureAverages(self.structure, fluid, jnp.asarray(thermal), float(density)) for thermal, density in states]
+
+    def causes(self, averages: StructureAverages | None = None) -> tuple[Hashable, ...]:
+        """Return the names of the causes of the averages' errors: one a component of the structure factor, at all states."""
+        return tuple((id(self.structure), cause) for cause in range(self.structure.num_causes))
+
+
 class IntegralEquationLiquid(Fluid):
     r"""A liquid whose structure, energy and pressure follow from an integral equation.
 
@@ -428,6 +488,6 @@ class IntegralEquationLiquid(Fluid):
         return ((id(self.equation), "spacing"), (id(self.equation), "range"))
 
 
-def _check_order(liquid: Liquid | MieLiquid | IntegralEquationLiquid) -> None:
+def _check_order(liquid: Liquid | MieLiquid | ScatteringLiquid | IntegralEquationLiquid) -> None:
     if liquid.quantum_order not in (0, 1):
         raise ParameterError(f"{type(liquid).__name__}: quantum_order must be 0 or 1, found {liquid.quantum_order!r}")

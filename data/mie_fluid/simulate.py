@@ -1,4 +1,4 @@
-"""Simulate Mie fluids over the reduced states of liquids, and write simulations.csv and insertions.csv.
+"""Simulate Mie fluids over the reduced states of liquids, and write simulations.csv, structure.csv and insertions.csv.
 
     python data/mie_fluid/simulate.py FOLDER [NUMBER]
 
@@ -20,6 +20,7 @@ from scipy.stats import qmc
 from bayesff.ensembles import EnsembleStore, MieFluid
 from bayesff.ensembles.mie_fluid import (
     ATTRACTIVE,
+    DIAMETER,
     Inserted,
     ReducedState,
     Simulated,
@@ -30,6 +31,7 @@ from bayesff.ensembles.mie_fluid import (
     simulation,
     triplets,
 )
+from bayesff.ensembles.mie_structure import SimulatedStructure, save_structure, structure_factors
 from bayesff.potentials import Mie
 
 COMMENT = (
@@ -55,6 +57,12 @@ INSERTED = (
     (1.45, 0.46, 14.0),
 )
 """States above the critical point, dilute enough for test particles."""
+
+COMMENT_STRUCTURE = (
+    "Structure factors of the simulations in simulations.csv at wave numbers in units of the inverse diameter, with the",
+    "correlations beyond three diameters by the Ornstein-Zernike equation, then their standard errors: statistical, of the",
+    "closure beyond, and of the finite number of particles. Made by simulate.py beside this file.",
+)
 
 COMMENT_INSERTED = (
     "Mie fluids as in simulations.csv, 256 particles in one box, 150 frames every 200 steps; pairs beyond half the box spread",
@@ -88,15 +96,19 @@ def design(number: int) -> list[ReducedState]:
 def main(folder: str, number: str = "72") -> None:
     """Simulate, and write the table."""
     store, states = EnsembleStore(folder), design(int(number))
-    found = []
+    found, curves = [], []
     for index, state in enumerate(states):
         print(f"{index + 1} of {len(states)}: {state}", flush=True)
         one = simulation(state, 1000 + index)
-        means, covariance = derivatives(store.get(one))
+        ensemble = store.get(one)
+        means, covariance = derivatives(ensemble)
+        curves.append(structure_factors(ensemble, DIAMETER))
         triple, variance = triplets(state, 2000 + index)
         found.append((np.append(means, triple), block_diag(covariance, variance)))
     means, covariances = (np.array(part) for part in zip(*found, strict=True))
     save_simulated(Simulated(np.array(states), means, covariances), Path(__file__).with_name("simulations.csv"), COMMENT)
+    structure = SimulatedStructure(np.array(states), *np.stack(curves, axis=1))
+    save_structure(structure, Path(__file__).with_name("structure.csv"), COMMENT_STRUCTURE)
     found = []
     for index, state in enumerate(INSERTED):
         print(f"test particles {index + 1} of {len(INSERTED)}: {state}", flush=True)
