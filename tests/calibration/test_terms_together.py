@@ -58,15 +58,16 @@ def problem(liquid):
 
 
 def test_energy_and_pressure_of_a_liquid_are_one_vector(problem, liquid):
-    """Their density is that of one normal distribution, whose covariance has the errors of the frames in common."""
+    """Their density is that of one normal distribution, with the errors of the frames and of their finite number in common."""
     assert problem.together == (("internal_energy", "pressure"), ("second_virial",))
     potential = bp.LennardJones(**PLACE)
     energy, pressure = (kind(liquid).predict(potential, STATES) for kind in (InternalEnergy, Pressure))
     factor = np.concatenate([energy.covariance.factor, pressure.covariance.factor])
     alone = np.concatenate([energy.covariance.diagonal, pressure.covariance.diagonal])
     covariance = factor @ factor.T + np.diag(alone + np.repeat([0.01, 0.5], 2) ** 2)
-    numerical = factor @ factor.T
-    assert numerical[0, 2] / np.sqrt(numerical[0, 0] * numerical[2, 2]) > 0.5
+    frames, finite = factor[:, :-1] @ factor[:, :-1].T, factor[:, -1]
+    assert frames[0, 2] / np.sqrt(frames[0, 0] * frames[2, 2]) > 0.5
+    assert np.all(finite != 0)
     means = np.concatenate([energy.mean, pressure.mean])
     virial = stats.norm(SecondVirial().predict(potential, {"temperature": STATES["temperature"]}).mean, 1.0)
     expected = stats.multivariate_normal(means, covariance).logpdf([-5.2, -5.0, 0.0, 12.0])

@@ -1,4 +1,4 @@
-"""The engine: forces, temperature, a dilute gas, and the states that NIST has simulated."""
+"""The engine: forces, temperature, and a dilute gas; the states that NIST has simulated are in test_engines."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import bayesff.potentials as bp
-from bayesff import datasets
 from bayesff.ensembles import PairEnsemble, PairFluid, PairGrid, References, pair_distances
 from bayesff.ensembles.pair_fluid import _forces
 from bayesff.errors import NumericalError, ParameterError, StateError
@@ -14,9 +13,6 @@ from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
 EPSILON, SIGMA = 0.996, 3.405
 ARGON = bp.LennardJones(epsilon=EPSILON, sigma=SIGMA)
-CUT = bp.PlainCut(ARGON, cutoff=3 * SIGMA, tail=True)
-PRESSURE = EPSILON / SIGMA**3 * 1e3 / CUBIC_ANGSTROM_PER_MOLE
-"""MPa in one epsilon / sigma^3."""
 
 
 def fluid(temperature, density, cutoff=2.5 * SIGMA, **changes):
@@ -103,22 +99,6 @@ def test_a_dilute_gas_has_its_virial_expansion():
     expected = gas.density * GAS_CONSTANT * gas.temperature * 1e3 / CUBIC_ANGSTROM_PER_MOLE * (1 + second * 63 / 64 + third)
     pressure, factor, _ = found.pressure()
     assert float(pressure[0]) == pytest.approx(expected, abs=4 * float(jnp.linalg.norm(factor)) + 2e-3 * expected)
-
-
-@pytest.mark.slow
-def test_a_state_of_nist():
-    """Monte Carlo of 500 particles at a reduced temperature of 0.85, within three combined standard errors."""
-    density = 0.82
-    dense = fluid(0.85, density, potential=CUT, num_particles=500)
-    grid = dense.grid(0.75 * SIGMA, 0.05)
-    warm = dense.simulate(dense.lattice(jax.random.key(7)), jax.random.key(8), 60, 50, grid)
-    made = dense.simulate(warm.last, jax.random.key(9), 400, 50, grid)
-    found = References.combine([PairEnsemble.from_trajectory(dense, made, grid)]).averages(CUT, dense.temperature)
-    for name, (mean, factor, _), unit in (("energy", found.energy(), EPSILON), ("pressure", found.pressure(), PRESSURE)):
-        value, error = float(mean[0]) / unit, float(jnp.linalg.norm(factor)) / unit
-        data = datasets.load(f"nist_lennard_jones_{name}")
-        row = int(np.flatnonzero(np.isclose(data.state["reduced_density"], density))[0])
-        assert abs(value - data.values[row]) < 3 * np.hypot(error, data.uncertainty[row])
 
 
 @pytest.mark.parametrize(
