@@ -380,8 +380,9 @@ class ScatteringLiquid(Fluid):
     r"""A Mie liquid whose structure factor is known wherever its potential takes it, learnt from simulations of Mie fluids.
 
     It needs no reference simulations of its own, so that populations of potentials can be carried to it. Forces between three
-    particles are not in it. Each component of the structure factor errs by as many standard deviations at all states: a shift
-    that they share is honest, what changes between them is taken for surer than it is.
+    particles are not in it: those of argon change the flanks of the first peak by 0.02 at 85 K. Each component of the structure
+    factor errs by as many standard deviations at all states: a shift that they share is honest, what changes between them is
+    taken for surer than it is.
 
     Parameters
     ----------
