@@ -21,6 +21,9 @@ from bayesff.inference.mode import Energies, Mode, compile_energies, find_modes,
 from bayesff.inference.posterior import Progress, Sample
 from bayesff.inference.target import Observed, Target, seldom_run, silent
 
+CAREFUL = (0.98, 0.995)
+"""Acceptance probabilities that the steps are adapted to, one after the other, while some draws diverge."""
+
 NUM_INFORMATION_DRAWS = 100
 """Draws at which the Fisher information is kept."""
 
@@ -67,7 +70,8 @@ def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, 
 class NUTS(Method):
     """NUTS (NumPyro's) in coordinates whitened by the Laplace approximation at the mode, adapting the scale of each.
 
-    The coordinates are whitened again at every size of the errors, see `bayesff.inference.coordinates`.
+    The coordinates are whitened again at every size of the errors, see `bayesff.inference.coordinates`. A posterior of which some
+    draws diverge is sampled again with smaller steps, see `CAREFUL`.
 
     Parameters
     ----------
@@ -99,7 +103,7 @@ class NUTS(Method):
 
     def sample(self, target: Target, key: PRNGKeyArray, progress: Progress = silent) -> Sample:
         observed = {name: values[None] for name, values in target.observed.items()}
-        return self.sample_several(target, observed, key, progress)[0]
+        return CarefulNUTS(self, target).sample_several(observed, key, progress)[0]
 
     def sample_several(
         self,
@@ -339,3 +343,37 @@ class NUTS(Method):
             return state, drawn
 
         return initialise, step
+
+
+class CarefulNUTS:
+    """NUTS that samples a target again with smaller steps while some draws diverge; what was compiled for it is kept.
+
+    Parameters
+    ----------
+    sampler
+        The sampler that begins.
+    target
+        The posterior.
+    """
+
+    def __init__(self, sampler: NUTS, target: Target) -> None:
+        careful = (chance for chance in CAREFUL if chance > sampler.target_accept_prob)
+        self._samplers = [sampler, *(replace(sampler, target_accept_prob=chance) for chance in careful)]
+        self._target = target
+        self._compiled: dict[int, Compiled] = {}
+
+    def sample_several(self, observed: Observed, key: PRNGKeyArray, progress: Progress = silent) -> list[Sample]:
+        """Draw from several posteriors that differ in the measured values only, see `NUTS.sample_several`."""
+        modes = NUTS.modes(self._functions(0), self._target, observed, key, progress)
+        samples: list[Sample] = []
+        for which, sampler in enumerate(self._samplers):
+            samples = sampler.sample_several(self._target, observed, key, progress, self._functions(which), modes)
+            if not any(np.any(sample.statistics["diverging"]) for sample in samples):
+                break
+        return samples
+
+    def _functions(self, which: int) -> Compiled:
+        """Return what is compiled for a sampler; the more careful ones are compiled when they are first needed."""
+        if which not in self._compiled:
+            self._compiled[which] = self._samplers[which].compile(self._target, self._compiled.get(0))
+        return self._compiled[which]

@@ -1,5 +1,6 @@
 """The posterior as a file: ArviZ's groups, units on every variable, and the same key gives the same draws."""
 
+import dataclasses
 import json
 
 import jax
@@ -137,6 +138,24 @@ def test_a_more_careful_sampler_uses_what_another_one_compiled():
     ]
     np.testing.assert_array_equal(samples[0].draws, samples[1].draws)
     assert samples[1].statistics["step_size"].mean() < 0.7 * samples[2].statistics["step_size"].mean()
+
+
+def test_a_posterior_with_divergent_draws_is_sampled_again_with_smaller_steps(monkeypatch):
+    real, chances = NUTS.sample_several, []
+
+    def diverging_unless_careful(self, *arguments):
+        (sample,) = real(self, *arguments)
+        chances.append(self.target_accept_prob)
+        diverging = np.full(sample.draws.shape[:2], self.target_accept_prob < 0.98)
+        return [dataclasses.replace(sample, statistics=sample.statistics | {"diverging": diverging})]
+
+    monkeypatch.setattr(NUTS, "sample_several", diverging_unless_careful)
+    method, target = NUTS(num_warmup=50, num_draws=10, num_chains=2, target_accept_prob=0.6), Target(make_problem())
+    sample = method.sample(target, jax.random.key(1))
+    assert chances == [0.6, 0.98]  # and not 0.995, which is not needed
+    observed = {name: values[None] for name, values in target.observed.items()}
+    careful = dataclasses.replace(method, target_accept_prob=0.98)
+    np.testing.assert_array_equal(sample.draws, real(careful, target, observed, jax.random.key(1))[0].draws)
 
 
 def test_the_key_decides_for_laplace():

@@ -14,7 +14,7 @@ data is predicted as a *new* one: its parameters are drawn from the population, 
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -26,15 +26,12 @@ from threadpoolctl import threadpool_limits
 from bayesff.assessment.transfer.settings import Transfer
 from bayesff.assessment.trees import environments
 from bayesff.calibration import CalibrationProblem, CompletePooling, Discrepancy, NoPooling, PartialPooling, Pooling
-from bayesff.inference import NUTS, Sample, Target
-from bayesff.inference.nuts import Compiled
+from bayesff.inference import NUTS, Target
+from bayesff.inference.nuts import CarefulNUTS
 from bayesff.inference.posterior import Assembly
 from bayesff.inference.target import Observed
 
 VARIANTS = ("shared", "pooled", "separate", "bare")
-
-CAREFUL = (0.98, 0.995)
-"""Acceptance probabilities that the steps are adapted to, one after the other, while some draws of a refit diverge."""
 
 NUM_KEPT = 500
 """Draws of the predictions that are kept of a refit."""
@@ -110,7 +107,7 @@ Progress = Callable[[Refit, str, int, int], None]
 class Refitter:
     """Runs the refits of a problem; what is compiled for a variant is kept for its next refit.
 
-    A refit with divergent draws is run again with smaller steps, see `CAREFUL`.
+    A refit with divergent draws is run again with smaller steps, see `NUTS`.
 
     Parameters
     ----------
@@ -173,9 +170,7 @@ class _Program:
     def __init__(self, problem: CalibrationProblem, sampler: NUTS) -> None:
         self._target = Target(problem)
         self._assembly = Assembly(self._target)
-        careful = [chance for chance in CAREFUL if chance > sampler.target_accept_prob]
-        self._samplers = [sampler, *(replace(sampler, target_accept_prob=chance) for chance in careful)]
-        self._compiled: dict[int, Compiled] = {}
+        self._sampler = CarefulNUTS(sampler, self._target)
 
     def run(
         self, refits: Sequence[Refit], key: PRNGKeyArray, progress: Progress | None, observed: Observed | None
@@ -190,20 +185,9 @@ class _Program:
         parts = [self._part(refit, values) for refit in refits]
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
-        modes = self._samplers[0].modes(self._functions(0), self._target, several, keys[0], show)
-        samples: list[Sample] = []
-        for which, sampler in enumerate(self._samplers):
-            samples = sampler.sample_several(self._target, several, keys[0], show, self._functions(which), modes)
-            if not any(np.any(sample.statistics["diverging"]) for sample in samples):
-                break
+        samples = self._sampler.sample_several(several, keys[0], show)
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
-
-    def _functions(self, which: int) -> Compiled:
-        """Return what is compiled for a sampler; the more careful ones are compiled when they are first needed."""
-        if which not in self._compiled:
-            self._compiled[which] = self._samplers[which].compile(self._target, self._compiled.get(0))
-        return self._compiled[which]
 
     def _part(self, refit: Refit, values: Observed) -> dict[str, Array]:
         """Return the values with NaN in the environments that are not fitted."""
