@@ -43,7 +43,7 @@ from scipy.linalg import block_diag
 
 from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.isotherm import Contribution, Isotherm, MieFluid
-from bayesff.ensembles.mie_fluid import NUM_PARTICLES, Inserted, Simulated, load_inserted, load_simulated
+from bayesff.ensembles.mie_fluid import NUM_PARTICLES, Inserted, Simulated, coordinates, load_inserted, load_simulated
 from bayesff.ensembles.polynomials import Normal, Polynomials, learn
 from bayesff.errors import ParameterError, StateError
 from bayesff.potentials.base import traced
@@ -217,7 +217,7 @@ class EquationOfState(eqx.Module):
             raise ParameterError(
                 f"EquationOfState: at least four simulations with finite numbers are needed, found {len(states)}: simulate more"
             )
-        x, of_inserted = (np.stack([1 / at[:, 0], at[:, 1], np.log(at[:, 2])], axis=1) for at in (states, inserted.states))
+        x, of_inserted = coordinates(states), coordinates(inserted.states)
         low, high = tuple(map(float, x.min(axis=0))), tuple(map(float, x.max(axis=0)))
 
         # Products are in the order of their degrees: those of a lower degree are the first columns.
@@ -278,7 +278,7 @@ class EquationOfState(eqx.Module):
         tuple of ndarray
             Of the three derivatives, and of the residual chemical potential over the thermal energy.
         """
-        x = np.stack([1 / states[:, 0], states[:, 1], np.log(states[:, 2])], axis=1)
+        x = coordinates(states)
         density = x[:, 1]
 
         def free(*orders: int) -> np.ndarray:

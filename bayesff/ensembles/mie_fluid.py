@@ -63,6 +63,11 @@ class ReducedState(NamedTuple):
     repulsive: float
 
 
+def coordinates(states: Float[np.ndarray, "simulation 3"]) -> Float[np.ndarray, "simulation 3"]:
+    """Return what polynomials are of: depth over thermal energy, density times the cubed diameter, logarithm of the exponent."""
+    return np.stack([1 / states[:, 0], states[:, 1], np.log(states[:, 2])], axis=1)
+
+
 def simulation(state: ReducedState, seed: int) -> Simulation:
     """Return a reference simulation of a state."""
     kelvin = state.temperature * _EPSILON / GAS_CONSTANT

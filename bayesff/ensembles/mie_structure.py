@@ -30,7 +30,7 @@ from scipy.interpolate import CubicSpline
 
 from bayesff.ensembles.averages import Averages, Estimate
 from bayesff.ensembles.isotherm import MieFluid
-from bayesff.ensembles.mie_fluid import ATTRACTIVE, ReducedState, read_table, write_table
+from bayesff.ensembles.mie_fluid import ATTRACTIVE, ReducedState, coordinates, read_table, write_table
 from bayesff.ensembles.polynomials import Polynomials, learn
 from bayesff.ensembles.references import PairEnsemble
 from bayesff.ensembles.structure import LongRange, ball_interference, interference
@@ -41,7 +41,7 @@ WAVE_NUMBERS = np.arange(1.0, 40.01, 0.25)
 """Where structure factors are kept, over the diameter. The correlations of a dense liquid end before 12 diameters."""
 
 NUM_MODES = 12
-"""Principal components; the thirteenth is below the statistical errors."""
+"""Principal components. With more of them simulations that are left out are met no better, with eight a little worse."""
 
 DEGREES = (2, 3, 4)
 """Total degrees of the polynomials that are tried."""
@@ -146,7 +146,7 @@ class MieStructure(eqx.Module):
                 f"MieStructure: more than {NUM_MODES} simulations of dense fluids with finite numbers are needed, found "
                 f"{len(states)}: simulate more"
             )
-        x = np.stack([1 / states[:, 0], states[:, 1], np.log(states[:, 2])], axis=1)
+        x = coordinates(states)
         low, high = tuple(map(float, x.min(axis=0))), tuple(map(float, x.max(axis=0)))
         middle, size = means.mean(axis=0), np.sqrt((errors**2).mean(axis=0))
         directions = np.linalg.svd((means - middle) / size, full_matrices=False)[2][:NUM_MODES]
@@ -176,8 +176,8 @@ class MieStructure(eqx.Module):
     ) -> Estimate:
         r"""Return the structure factor of a fluid at wave vectors [1/angstrom].
 
-        The error has a column a component, as large as the error of its amplitude. At wave numbers :math:`q\sigma` above 40 the
-        structure factor is 1 within 0.01.
+        The error has a column a component, as large as the error of its amplitude. Above the wave number 40 it is
+        taken for 1 with a standard error of 0.01: just below, simulations differ from 1 by 0.007 in the mean, and by 0.02 at most.
 
         Parameters
         ----------
@@ -193,7 +193,7 @@ class MieStructure(eqx.Module):
         Raises
         ------
         StateError
-            If a wave number is below 1; while JAX traces the structure factor has an error as large as itself there.
+            If a wave number is below 1; while JAX traces the structure factor has an error of 1 there.
         """
         depth, diameter = _classical(fluid, thermal)
         x = jnp.stack([depth / thermal, density * diameter**3, fluid.log_repulsive])
