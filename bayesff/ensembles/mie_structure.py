@@ -177,7 +177,7 @@ class MieStructure(eqx.Module):
         r"""Return the structure factor of a fluid at wave vectors [1/angstrom].
 
         The error has a column a component, as large as the error of its amplitude. Above the wave number 40 it is
-        taken for 1 with a standard error of 0.01: just below, simulations differ from 1 by 0.007 in the mean, and by 0.02 at most.
+        taken for 1 with a standard error of 0.01: just below, simulations differ from 1 by 0.007 in the mean, by 0.02 at most.
 
         Parameters
         ----------
