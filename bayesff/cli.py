@@ -335,7 +335,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
     with ProgressDisplay(console(stderr=True)) as progress, ExitStack() as stack:
         progress.show("", "reading the study", 0, 1)
         _use_device(options.device)
-        from bayesff import keeping, refitting, reporting, running
+        from bayesff import keeping, processors, refitting, reporting, running
         from bayesff.study import load
 
         reporting.check_output(folder, options.overwrite)
@@ -343,7 +343,8 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         changes = running.sampler_changes(study, options.settings, options.quick)
         jobs = options.jobs or (1 if options.device is Device.gpu else running.default_jobs(study))
         progress.show("", "reading the study", 1, 1)
-        refits = refitting.Settings(options.seed, options.quick, jobs, options.device.value, options.scheduler)
+        at_once = options.jobs or (1 if options.device is Device.gpu else len(processors.available()))
+        refits = refitting.Settings(options.seed, options.quick, at_once, options.device.value, options.scheduler)
         if options.transfer:
             refitting.check(study)
         ensembles = options.ensembles or ensembles_folder()

@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bayesff import processors
 from bayesff.caching import ensembles_folder
 from bayesff.errors import BayesffError, OutputError, StudyError
 from bayesff.keeping import Store
@@ -68,9 +69,8 @@ def sampler_changes(study: Study, settings: Mapping[str, int], quick: bool = Fal
 
 
 def default_jobs(study: Study) -> int:
-    """Return how many candidates to calibrate at once: up to two a core, so that no core waits for the last ones."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(2 * cores, len(study.problems))
+    """Return how many candidates to calibrate at once: one a processor, each in a process that keeps to it."""
+    return min(len(processors.available()), len(study.problems))
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,8 @@ def _run_all(
     else:
         spawn = multiprocessing.get_context("spawn")
         messages = spawn.Queue()
-        executor = ProcessPoolExecutor(settings.jobs, spawn, _start_worker, (path, dict(settings.changes), messages))
+        to_start = (processors.turns(spawn), path, dict(settings.changes), messages)
+        executor = ProcessPoolExecutor(settings.jobs, spawn, _start_worker, to_start)
         run = partial(_run_in_worker, work, settings)
     before = set(multiprocessing.active_children())
     try:
@@ -302,8 +303,8 @@ _worker: dict[str, Any] = {}
 """What a worker process keeps between candidates: the study and where to report to."""
 
 
-def _start_worker(path: Path, changes: dict[str, int], messages: Any) -> None:
-    _watch_parent()
+def _start_worker(turn: Any, path: Path, changes: dict[str, int], messages: Any) -> None:
+    _start_process(turn)
     _worker["study"] = _changed(load(path), changes)
     _worker["report"] = lambda *message: messages.put(message)
 
@@ -320,8 +321,9 @@ def _end_with_parent() -> None:
 
 
 def process_pool(jobs: int) -> ProcessPoolExecutor:
-    """Return a pool of fresh processes that leave Ctrl-C to this one, and end with it."""
-    executor = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _watch_parent)
+    """Return a pool of fresh processes that keep to one processor each, leave Ctrl-C to this one, and end with it."""
+    spawn = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(jobs, spawn, _start_process, (processors.turns(spawn),))
     with _ignoring_interrupt():
         # The processes are started one by one as tasks come; these start them all now.
         for future in [executor.submit(time.sleep, 0.05) for _ in range(jobs)]:
@@ -335,7 +337,8 @@ def end_processes(executor: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _watch_parent() -> None:
+def _start_process(turn: Any) -> None:
+    processors.keep_to_one(turn)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

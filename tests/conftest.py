@@ -1,9 +1,16 @@
-"""Every test runs in double precision, with shapes checked at run time by the jaxtyping hook named in pyproject.toml."""
+"""Every test runs in double precision, with shapes checked at run time by the jaxtyping hook named in pyproject.toml.
+
+Tests that run in parallel keep to one processor each, as the package's own workers do.
+"""
 
 import os
 import tempfile
 
 import jax
+
+if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):  # before XLA counts the processors
+    _processors = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_processors[int(_worker.removeprefix("gw")) % len(_processors)]})
 
 # All processes of the tests share what they compile; those that run in parallel have it from the one that starts them.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
