@@ -11,6 +11,7 @@ from bayesff import reporting
 from bayesff.reporting.assessed import assess
 from bayesff.reporting.figures import draw
 from bayesff.reporting.figures.style import style
+from bayesff.reporting.figures.values import values_picture
 from bayesff.reporting.store import save_posterior
 from bayesff.reporting.transfer_tables import (
     combination_rows,
@@ -306,6 +307,12 @@ def test_published_values_are_told_where_they_belong(with_parts):
     assert first.judged == "ε = 139 K (a fit) agrees with “dimer” and all data."
     assert first.numbers == "It lies outside the 90 % interval of “cold gas” and all data without discrepancy."
     assert published_findings(only(with_parts(published=None))) == []
+
+
+def test_a_value_that_was_published_for_several_candidates_is_shown_once(with_parts):
+    picture = values_picture(list(assess(with_parts()).candidates.values()))
+    notes = [text.get_text() for axes in picture.figure.axes for text in axes.texts]
+    assert [note for note in notes if "a fit" in note] == ["139 K: a fit"]
 
 
 @pytest.mark.parametrize(

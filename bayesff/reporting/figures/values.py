@@ -60,14 +60,14 @@ def _column(axes: Axes, row: xarray.Dataset, index: int, number: int) -> None:
 
 
 def _published(rows: list[tuple[Candidate, xarray.Dataset]]) -> list[xarray.Dataset]:
-    """Return the published values of the parameter that is in a panel, smallest first."""
-    found = []
+    """Return the published values of the parameter that is in a panel, smallest first; those of several candidates once."""
+    found = {}
     for candidate, row in rows:
         table = candidate.transfer.get("published")
         for one in () if table is None else rows_of(table, "publication"):
             if str(one["parameter"].item()) == str(row["parameter"].item()):
-                found.append(one)
-    return sorted(found, key=lambda one: float(one["value"]))
+                found[float(one["value"]), str(one["label"].item())] = one
+    return [found[key] for key in sorted(found)]
 
 
 def _lines(axes: Axes, published: list[xarray.Dataset], unit: str) -> None:
