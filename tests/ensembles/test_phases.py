@@ -32,7 +32,8 @@ def test_fluids_are_let_pass(temperature, density, low, high):
 
 
 def test_a_crystal_is_refused_and_not_kept(tmp_path):
-    frozen = simulation(1.0, 1.05)
+    """Far beyond melting: at a density of 1.05 it depends on the rounding, and so on XLA's threads, whether the box freezes."""
+    frozen = simulation(1.0, 1.1)
     with pytest.raises(StateError, match=r"of ShiftedCut\(LennardJones\(.*cutoff=7.831, .* at .* the box has frozen"):
         EnsembleStore(tmp_path).get(frozen)
     assert list(tmp_path.iterdir()) == []
