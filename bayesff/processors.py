@@ -1,8 +1,7 @@
 """The processors of this machine, and worker processes that keep to one of them each.
 
-XLA gives a process as many threads as it may use processors, and hands the operations of a program from one thread to another, of
-which a posterior has a thousand that take a few microseconds each. Processes side by side then wait for threads that are not
-running: two on two processors take ten times as long as two that keep to one each, see docs/benchmarks.md.
+XLA gives a process as many threads as it may use processors. Processes side by side then wait for threads that are not running: a
+step takes a seventh longer than where each keeps to one processor, see docs/benchmarks.md.
 """
 
 import os
