@@ -27,6 +27,9 @@ CAREFUL = (0.98, 0.995)
 NUM_INFORMATION_DRAWS = 100
 """Draws at which the Fisher information is kept."""
 
+Reported = Callable[[Float[Array, "problem chain draw dim"]], Float[np.ndarray, "problem chain draw scalar"]]
+"""What is reported of draws: sizes and biases as they are, and not the coordinates that they are made of."""
+
 
 class Compiled(NamedTuple):
     """What is compiled for a target, each function when it is first called.
@@ -61,6 +64,11 @@ def _keys_of_draws(key: PRNGKeyArray, num_problems: int) -> Key[Array, " problem
     return jax.random.split(jax.random.split(key)[1], num_problems)
 
 
+def _enough(drawn: dict[str, Array], reported: Reported | None) -> bool:
+    """Return whether chains may end; what takes longer to compute is looked at last."""
+    return settled(np.asarray(drawn["watched"])) and (reported is None or settled(reported(drawn["z"])))
+
+
 def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
     statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "watched", "whitened_lp")}
     return Sample(drawn["z"], statistics, {"method": "NUTS", "mode_converged": int(mode_converged), **evidence})
@@ -86,8 +94,8 @@ class NUTS(Method):
     max_tree_depth
         Doublings of a trajectory at most.
     max_draws
-        Draws of each chain at most, where the chains go on, ``num_draws`` at a time, until R-hat and effective sample sizes pass;
-        none are added if not given.
+        Draws of each chain at most, where the chains go on, ``num_draws`` at a time, until R-hat and effective sample sizes pass
+        of all coordinates, and of whatever else is ``reported`` (see `sample_several`); none are added if not given.
 
     References
     ----------
@@ -113,6 +121,7 @@ class NUTS(Method):
         progress: Progress = silent,
         compiled: Compiled | None = None,
         modes: Mode | None = None,
+        reported: Reported | None = None,
     ) -> list[Sample]:
         """Draw from several posteriors that differ in the measured values only, side by side in one vectorised computation.
 
@@ -130,6 +139,8 @@ class NUTS(Method):
             What `compile` returned for this target, to be used again.
         modes
             What `modes` returned for them; they are searched for if not given.
+        reported
+            What of the draws is judged beside the coordinates, where chains may go on.
 
         Returns
         -------
@@ -139,7 +150,7 @@ class NUTS(Method):
         compiled = self.compile(target) if compiled is None else compiled
         modes = self.modes(compiled, target, observed, key, progress) if modes is None else modes
         keys = _keys_of_draws(key, len(modes.location))
-        coordinates, drawn = self._draw(compiled, modes, observed, keys, progress)
+        coordinates, drawn = self._draw(compiled, modes, observed, keys, progress, reported)
         samples = []
         for index in range(len(keys)):
             own_coordinates, own_observed = jax.tree.map(
@@ -175,7 +186,13 @@ class NUTS(Method):
         return _sample({name: column[0] for name, column in drawn.items()}, mode.converged, {})
 
     def _draw(
-        self, compiled: Compiled, modes: Mode, observed: Observed, keys: Key[Array, " problem"], progress: Progress
+        self,
+        compiled: Compiled,
+        modes: Mode,
+        observed: Observed,
+        keys: Key[Array, " problem"],
+        progress: Progress,
+        reported: Reported | None = None,
     ) -> tuple[Coordinates, dict[str, Array]]:
         """Return the coordinates and what was drawn in them, (problem, chain, draw)."""
         coordinates = compiled.coordinates(modes, observed)
@@ -193,7 +210,7 @@ class NUTS(Method):
             drawn = {name: jnp.concatenate([part[name] for part in kept])[rows] for name in kept[0]}
             drawn = {name: jnp.moveaxis(column, 0, 2) for name, column in drawn.items()}
             longer = total + self.num_draws
-            if longer - self.num_warmup > (self.max_draws or 0) or settled(np.asarray(drawn["watched"])):
+            if longer - self.num_warmup > (self.max_draws or 0) or _enough(drawn, reported):
                 progress("sampling", total, total)
                 return coordinates, drawn
             total = longer
@@ -362,12 +379,14 @@ class CarefulNUTS:
         self._target = target
         self._compiled: dict[int, Compiled] = {}
 
-    def sample_several(self, observed: Observed, key: PRNGKeyArray, progress: Progress = silent) -> list[Sample]:
+    def sample_several(
+        self, observed: Observed, key: PRNGKeyArray, progress: Progress = silent, reported: Reported | None = None
+    ) -> list[Sample]:
         """Draw from several posteriors that differ in the measured values only, see `NUTS.sample_several`."""
         modes = NUTS.modes(self._functions(0), self._target, observed, key, progress)
         samples: list[Sample] = []
         for which, sampler in enumerate(self._samplers):
-            samples = sampler.sample_several(self._target, observed, key, progress, self._functions(which), modes)
+            samples = sampler.sample_several(self._target, observed, key, progress, self._functions(which), modes, reported)
             if not any(np.any(sample.statistics["diverging"]) for sample in samples):
                 break
         return samples

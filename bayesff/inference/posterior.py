@@ -132,6 +132,15 @@ class Assembly:
                 attributes |= {"converged": 0, "reason": "; ".join([*before, *missing])}
         return _described(tree, target, attributes)
 
+    def reported(
+        self, draws: Float[Array, "chain draw dim"], key: PRNGKeyArray, observed: Observed
+    ) -> Float[np.ndarray, "chain draw scalar"]:
+        """Return every scalar of the group ``posterior`` in the `tree` of these draws, this key and these values."""
+        flat = draws.reshape(-1, self._target.size)
+        keys = jax.random.split(jax.random.split(key)[0], len(flat) + NUM_PRIOR_DRAWS)[: len(flat)]
+        found = self._at_draws(flat, (dict(observed), dict(observed)), keys, jnp.zeros(len(flat), bool))["posterior"]
+        return np.concatenate([column.reshape(*draws.shape[:2], -1) for column in found.values()], axis=2)
+
 
 def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
     """Return the posterior tree of one sample, see `Assembly`."""

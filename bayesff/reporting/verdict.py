@@ -1,5 +1,6 @@
 """What a run says, in sentences computed from its numbers."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,15 +132,21 @@ def form_findings(candidate: Candidate) -> list[str]:
             f"{name}: the model has no discrepancy, and its expectation misses the data by up to {significant(worst)} times "
             "their stated uncertainty, so either the form or the stated uncertainties are wrong."
         ]
-    wrong = [_discrepancy(row) for row in rows if row["found_q05"] > row["uncertainty"] and row["significance"] > SIGNIFICANT]
-    harmless = [row["environment"].item() for row in rows if row["found_q95"] < row["uncertainty"]]
+    several = {label for label, number in Counter(row["environment"].item() for row in rows).items() if number > 1}
+
+    def label(row: xarray.Dataset) -> str:
+        """Return what of the environment's data is meant, where it has data of more than one observable."""
+        return candidate.terms[str(row["term"].item())].quantity.label if row["environment"].item() in several else ""
+
+    seen = [row for row in rows if row["found_q05"] > row["uncertainty"] and row["significance"] > SIGNIFICANT]
+    wrong = [_discrepancy(row, label(row)) for row in seen]
+    unseen = [row for row in rows if row["found_q95"] < row["uncertainty"]]
+    harmless = [f"“{row['environment'].item()}”" + (f" ({label(row)})" if label(row) else "") for row in unseen]
     findings = []
     if wrong:
         findings.append(f"{name}: the functional form is wrong in {enumerate_words(wrong)}.")
     if harmless:
-        findings.append(
-            f"{name}: no error of the form beyond the stated uncertainty is seen in {enumerate_words(_quoted(harmless))}."
-        )
+        findings.append(f"{name}: no error of the form beyond the stated uncertainty is seen in {enumerate_words(harmless)}.")
     return findings
 
 
@@ -147,13 +154,10 @@ def _rows(dataset: xarray.Dataset) -> list[xarray.Dataset]:
     return [dataset.isel(scale=index) for index in range(dataset.sizes["scale"])]
 
 
-def _quoted(labels: list[str]) -> list[str]:
-    return [f"“{label}”" for label in dict.fromkeys(labels)]
-
-
-def _discrepancy(row: xarray.Dataset) -> str:
+def _discrepancy(row: xarray.Dataset, label: str) -> str:
     low, high = (significant(float(row[name] / row["uncertainty"])) for name in ("found_q05", "found_q95"))
-    return f"“{row['environment'].item()}” (off by {low} to {high} median stated uncertainties)"
+    off = f"{label} off" if label else "off"
+    return f"“{row['environment'].item()}” ({off} by {low} to {high} median stated uncertainties)"
 
 
 def noise_findings(candidate: Candidate) -> list[str]:

@@ -7,11 +7,13 @@ import numpy as np
 
 _UNIT_WORDS = {"angstrom": "Å", "uPa": "µPa", "*": " ", "^2": "²", "^3": "³", "^4": "⁴", "^6": "⁶"}
 _GREEK = {"epsilon": "ε", "sigma": "σ", "alpha": "α", "beta": "β", "gamma": "γ", "tau": "τ", "rho": "ρ", "lambda": "λ"}
-_CANDIDATES = {"lennard_jones": "Lennard-Jones", "tang_toennies": "Tang-Toennies", "square_well": "square well"}
+_HYPHENATED = {"lennard_jones": "Lennard-Jones", "tang_toennies": "Tang-Toennies", "three_body": "three-body"}
 
 
 def unit_text(unit: str) -> str:
     """Return a unit for reading: ``cm^3/mol`` becomes cm³/mol; a pure number has none."""
+    if unit == "dimensionless":
+        return ""
     for plain, shown in _UNIT_WORDS.items():
         unit = unit.replace(plain, shown)
     return unit
@@ -19,20 +21,19 @@ def unit_text(unit: str) -> str:
 
 def with_unit(text: str, unit: str) -> str:
     """Return a label or a number followed by its unit in brackets or after a space, if it has one."""
-    return f"{text} {unit_text(unit)}" if unit else text
+    return f"{text} {shown}" if (shown := unit_text(unit)) else text
 
 
 def axis(label: str, unit: str) -> str:
     """Return the label of an axis, with its unit in brackets."""
-    return f"{label} [{unit_text(unit)}]" if unit else label
+    return f"{label} [{shown}]" if (shown := unit_text(unit)) else label
 
 
 def candidate_text(name: str) -> str:
     """Return the name of a candidate potential for reading."""
-    if name in _CANDIDATES:
-        return _CANDIDATES[name]
-    words = name.replace("_", " ")
-    return words[:1].upper() + words[1:]
+    for plain, shown in _HYPHENATED.items():
+        name = name.replace(plain, shown)
+    return words(name[:1].upper() + name[1:])
 
 
 def words(name: str) -> str:

@@ -93,6 +93,22 @@ def test_nuts_goes_on_until_it_has_settled():
     np.testing.assert_array_equal(sample.draws[:, :60], short.draws)
 
 
+def test_nuts_goes_on_until_what_is_reported_has_settled():
+    target, observed = Target(make_problem()), {"line_height": jnp.asarray(VALUES)[None]}
+    sampler, seen = NUTS(num_warmup=200, num_draws=500, max_draws=2000), []
+
+    def drifting(draws):
+        seen.append(draws.shape)
+        drift = np.linspace(0.0, 3.0 if draws.shape[2] < 1500 else 0.0, draws.shape[2])
+        return np.asarray(draws) + drift[:, None]
+
+    (alone,) = sampler.sample_several(target, observed, jax.random.key(1))
+    (sample,) = sampler.sample_several(target, observed, jax.random.key(1), reported=drifting)
+    assert alone.draws.shape[1] == 500
+    assert seen == [(1, 4, 500, 2), (1, 4, 1000, 2), (1, 4, 1500, 2)]
+    assert sample.draws.shape[1] == 1500
+
+
 def test_a_discrepancy_without_data_is_drawn_from_its_prior():
     smooth = Discrepancy("separation", Prior(dist.LogNormal(-1.0, 0.3), "kJ/mol"), Prior(dist.LogNormal(0.0, 0.3)), num_nodes=4)
     parts = [make_data(rows=slice(0, 3), label="near"), make_data(rows=slice(3, 6), label="far")]

@@ -12,6 +12,7 @@ import xarray
 
 from bayesff.calibration import CalibrationProblem, Discrepancy, GroupBias, PartialPooling, Prior, Term
 from bayesff.inference import NUTS, Laplace, Mode, Sample, Target, assemble
+from bayesff.inference.posterior import Assembly
 
 from .linear_gaussian import PRIORS, UNCERTAINTY, VALUES, Line, LineHeight, make_data, make_problem
 
@@ -62,6 +63,16 @@ def test_groups_dimensions_and_coordinates(tree):
     np.testing.assert_array_equal(tree["constant_data"]["line_height_uncertainty"], UNCERTAINTY)
     assert list(tree["constant_data"]["line_height_environment"].values) == ["near"] * 3 + ["far"] * 3
     assert json.loads(tree.attrs["environments"]) == ["near", "far"]
+
+
+def test_what_is_judged_while_chains_run_is_what_the_tree_reports(tree):
+    target = Target(make_full_problem())
+    draws = jax.random.normal(jax.random.key(1), (2, 20, target.size))
+    found = Assembly(target).reported(draws, jax.random.key(2), target.observed)
+    reported = tree["posterior"].to_dataset()
+    expected = [reported[name].to_numpy().reshape(2, 20, -1) for name in reported.data_vars]
+    assert found.shape == (2, 20, sum(column.shape[2] for column in expected))
+    np.testing.assert_allclose(np.sort(found, axis=2), np.sort(np.concatenate(expected, axis=2), axis=2), rtol=1e-12)
 
 
 def test_every_variable_has_a_unit(tree):

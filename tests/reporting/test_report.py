@@ -1,5 +1,6 @@
 """The page that a person reads."""
 
+import dataclasses
 import html.parser
 import json
 import re
@@ -138,6 +139,16 @@ def test_the_form_is_called_wrong_where_the_discrepancy_says_so(trees):
     # A wide scale of a discrepancy that was not found is no reason to call the form wrong.
     (sentence,) = form_findings(assessed.candidates["mie"])
     assert "no error of the form beyond the stated uncertainty is seen in “cold gas” and “warm gas”" in sentence
+
+
+def test_an_environment_with_two_observables_says_which_is_meant(trees):
+    candidate = assess(trees).candidates["lennard_jones"]
+    scales = candidate.scales.isel(scale=np.flatnonzero(candidate.scales["kind"].to_numpy() == "discrepancy"))
+    (term,) = set(scales["term"].to_numpy().tolist())
+    label = candidate.terms[term].quantity.label
+    together = scales.assign_coords(environment=("scale", ["gas"] * scales.sizes["scale"]))
+    (sentence,) = form_findings(dataclasses.replace(candidate, scales=together))
+    assert sentence.count(f"“gas” ({label} off by ") == scales.sizes["scale"]
 
 
 def test_parameters_that_differ_between_environments_are_shown_for_each(trees, tmp_path):

@@ -36,6 +36,16 @@ def test_units_are_readable():
     assert wording.unit_text("uPa*s") == "µPa s"
     assert wording.unit_text("1/angstrom^3") == "1/Å³"
     assert wording.axis("well depth", "") == "well depth"
+    assert wording.axis("S(q)", "dimensionless") == "S(q)"
+    assert wording.with_unit("0.05", "dimensionless") == "0.05"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("mie", "Mie"), ("lennard_jones", "Lennard-Jones"), ("mie_three_body", "Mie three-body"), ("square_well", "Square well")],
+)
+def test_candidates_have_names_of_people_and_hyphens(name, text):
+    assert wording.candidate_text(name) == text
 
 
 @pytest.mark.parametrize(

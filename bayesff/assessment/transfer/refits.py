@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 from threadpoolctl import threadpool_limits
 
 from bayesff.assessment.transfer.settings import Transfer
@@ -185,7 +185,12 @@ class _Program:
         parts = [self._part(refit, values) for refit in refits]
         several = {name: jnp.stack([part[name] for part in parts]) for name in values}
         keys = [jax.random.fold_in(key, zlib.crc32(str(refit).encode())) for refit in refits]
-        samples = self._sampler.sample_several(several, keys[0], show)
+
+        def reported(draws: Float[Array, "problem chain draw dim"]) -> Float[np.ndarray, "problem chain draw scalar"]:
+            each = zip(draws, keys, parts, strict=True)
+            return np.stack([self._assembly.reported(one, own, part) for one, own, part in each])
+
+        samples = self._sampler.sample_several(several, keys[0], show, reported)
         for refit, sample, part, own in zip(refits, samples, parts, keys, strict=True):
             yield slim(self._assembly.tree(sample, own, show, part, full=values), refit)
 
