@@ -32,15 +32,17 @@ from bayesff.observables import Prediction
 
 
 class Linearised(eqx.Module):
-    """The data of terms with common causes at the mode: residual, Jacobian of the prediction, its numerical error.
+    """The data of terms with common causes at the mode, side by side: residual, Jacobian of the prediction, its numerical error.
 
-    What is not measured has no residual, and its Jacobian is zero.
+    What is not measured has no residual, and its Jacobian is zero. The numerical errors are those of the terms in the order of
+    their ``names``, which a dictionary would lose: JAX sorts its keys.
     """
 
     known: Bool[Array, " datum"]
     residual: Float[Array, " datum"]
     jacobian: Float[Array, "datum parameter"]
-    numerical: dict[str, Covariance]
+    numerical: tuple[Covariance, ...]
+    names: tuple[str, ...] = eqx.field(static=True)
 
 
 class Coordinates(eqx.Module):
@@ -111,9 +113,9 @@ def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, O
             known = jnp.isfinite(values)
             forward, back = means[1 + moved], means[1 + target.size + moved]
             jacobian = ((forward - back) / (2 * moves.max())).T @ per_parameter
-            numerical = {name: jax.tree.map(lambda part: part[0], predictions[name].covariance) for name in names}
+            numerical = tuple(jax.tree.map(lambda part: part[0], predictions[name].covariance) for name in names)
             residual = jnp.where(known, values - means[0], 0.0)
-            terms.append(Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical))
+            terms.append(Linearised(known, residual, jnp.where(known[:, None], jacobian, 0.0), numerical, names))
         information, pull = _information(target, tuple(terms), parameters, mode.location, target.errors(mode.location))
         rest = _prior_precision(target, mode) if target.problem.is_pooled_partially else _rest(mode, moved, information)
         covariance = mode.factor @ mode.factor.T
@@ -194,7 +196,7 @@ def _of_parameters(
     """Return the precision and the pull of the parameters themselves, which have moved from the mode."""
     information, pull = jnp.zeros((len(moved),) * 2), jnp.zeros(len(moved))
     for linear in terms:
-        found = [errors[name] + numerical for name, numerical in linear.numerical.items()]
+        found = [errors[name] + numerical for name, numerical in zip(linear.names, linear.numerical, strict=True)]
         covariance = Covariance.concatenate(found).known(linear.known)
         residual = linear.residual - linear.jacobian @ moved
         products = covariance.weigh(jnp.column_stack([linear.jacobian, residual]))

@@ -8,13 +8,22 @@ import numpy as np
 import numpyro.distributions as dist
 import pytest
 
-from bayesff.calibration import CalibrationProblem, Discrepancy, GaussianNoise, GroupBias, PartialPooling, Prior, StudentTNoise
+from bayesff.calibration import (
+    CalibrationProblem,
+    Discrepancy,
+    GaussianNoise,
+    GroupBias,
+    PartialPooling,
+    Prior,
+    StudentTNoise,
+    Term,
+)
 from bayesff.covariance import Covariance
 from bayesff.inference import Target, find_mode
 from bayesff.inference.coordinates import compile_coordinates
 from bayesff.inference.mode import compile_energies
 
-from .linear_gaussian import UNCERTAINTY, make_problem
+from .linear_gaussian import PRIORS, UNCERTAINTY, Line, LineHeight, make_data, make_problem
 
 NUMERICAL = Covariance.shared(jnp.asarray(0.3 * UNCERTAINTY[:, None]))
 NOISE = GaussianNoise(noise_scale=Prior(dist.LogNormal(0.0, 1.0)))
@@ -49,6 +58,24 @@ def test_parameters_of_a_linear_problem_are_standard_normal_at_every_size_of_the
         w = 2.0 * jax.random.normal(jax.random.key(seed), (target.size,))
         centre = w.at[target.locations].set(0.0)
         assert float(energy(w) - energy(centre)) == pytest.approx(float(0.5 * jnp.sum((w - centre) ** 2)), rel=1e-4)
+
+
+def test_terms_that_err_together_keep_their_order():
+    """Their names are in no alphabetical order, which is the one that JAX gives the keys of a dictionary."""
+    column = jnp.asarray([[0.3], [0.2], [0.4]])
+    terms = [
+        Term(make_data(rows=rows), LineHeight(Covariance(jnp.zeros(3), size * column, ("grid",))), name=name)
+        for name, rows, size in (("upper", slice(0, 3), 1.0), ("lower", slice(3, 6), -0.1))
+    ]
+    problem = CalibrationProblem(Line, PRIORS, terms)
+    problem.together = (("upper", "lower"),)  # as terms of one liquid are
+    target, coordinates = make_coordinates(problem)
+
+    def energy(w):
+        z, log_volume = coordinates.unwhiten(target, w)
+        return -target.log_density(z) - log_volume
+
+    np.testing.assert_allclose(jax.hessian(energy)(jnp.zeros(target.size)), np.eye(target.size), atol=1e-4)
 
 
 def check_volume(target, coordinates):
