@@ -5,9 +5,10 @@ references' overlap with it is worth. So the references must follow the posterio
 
 1. simulate at the prior's median, find the mode of the posterior that follows, simulate there, until it stays where references
    are (a posterior is confined to their neighbourhood, see `bayesff.calibration.reach`);
-2. draw from the Laplace approximation at the mode, and where the effective sample size over the draws is lowest (its 5th
-   percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid, and no draw has fewer
-   effective frames than 1.5 times the liquid's ``smallest_sample``;
+2. draw from the Laplace approximation at the mode and, as a posterior is no normal distribution, from wider ones, keep what is as
+   likely as all but one in a thousand draws of a normal distribution, and where the effective sample size over these is lowest
+   (its 5th percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid, and no draw has
+   fewer effective frames than twice the liquid's ``smallest_sample``;
 3. sample, and where its draws have fewer than these, the last without the factor (they may have gone to where the normal
    approximation did not, or found another mode), simulate at such a draw and begin again.
 
@@ -16,6 +17,7 @@ digits: the same simulation is then found again in the store after a run on anot
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
+from scipy.stats import chi2
 from xarray import DataTree
 
 from bayesff.calibration import CalibrationProblem
@@ -37,7 +40,7 @@ from bayesff.calibration.reach import (
 )
 from bayesff.ensembles import EnsembleStore, PairEnsemble, Simulation
 from bayesff.errors import ParameterError
-from bayesff.inference.mode import find_mode
+from bayesff.inference.mode import Energies, Mode, compile_energies, find_mode, num_points
 from bayesff.inference.target import BATCH, Target, silent
 
 _NUM_PRIOR = 200
@@ -47,8 +50,11 @@ _NUM_REDUCED = 40
 """Draws that decide what the references may leave out."""
 
 _MARGIN = 2.0
-"""How many times the liquid's ``smallest_sample`` are effective at every draw of the normal approximation: a posterior has more
-draws, and wider tails, and sampling it again costs more than another reference."""
+"""How many times the liquid's ``smallest_sample`` are effective wherever the posterior may go. With fewer, the error of averages
+grows so fast that the likelihood of many data falls steeply, and trajectories that come there diverge."""
+
+_TAIL = 1e-3
+"""Share of a posterior that may be as unlikely as where no reference is placed."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -119,7 +125,7 @@ class Placement:
     max_simulations
         Budget of simulations.
     num_draws
-        Draws of the Laplace approximation that the sample sizes are looked at.
+        Draws about the mode that the sample sizes are looked at.
     max_rounds
         How often the posterior is sampled at most.
 
@@ -241,7 +247,8 @@ class _Work:
                     f"left where {self.placement.required:g} are required"
                 )
             if spent or not missing:
-                near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(draws[:_NUM_REDUCED])
+                some = draws[np.linspace(0, len(draws) - 1, _NUM_REDUCED).astype(int)]
+                near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(some)
                 problem.start = self.start
                 return Placed(
                     reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
@@ -280,12 +287,12 @@ class _Work:
         self, target: Target, key: PRNGKeyArray
     ) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState], Float[Array, "draw dim"]]:
         """Return where to simulate next, how small the sample sizes are, the states that are missing a reference, and draws."""
-        mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)))
+        energies = compile_energies(target)
+        mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)), energies)
         self.start = target.constrain(mode.location)
         at_mode = self._sizes(target, mode.location[None])[:, 0]
         missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
-        noise = jax.random.normal(jax.random.fold_in(key, 1), (self.placement.num_draws, target.size))
-        draws = jax.vmap(mode.unwhiten)(noise)
+        draws = self._plausible(target, energies, mode, jax.random.fold_in(key, 1))
         if missing:
             return mode.location, at_mode, missing, draws
         sizes = self._sizes(target, draws)
@@ -296,6 +303,17 @@ class _Work:
             if draw is not None:
                 return draws[draw], lowest, [self.states[index]], draws
         return mode.location, lowest, [], draws
+
+    def _plausible(self, target: Target, energies: Energies, mode: Mode, key: PRNGKeyArray) -> Float[Array, "draw dim"]:
+        """Return draws from the normal approximation at a mode, and wider ones, where the posterior may go; the mode first."""
+        tail, batch = chi2.isf(_TAIL, target.size), num_points(target.size)
+        number = math.ceil(self.placement.num_draws / batch) * batch
+        widths = np.linspace(1.0, np.sqrt(tail / target.size), number)
+        noise = jax.random.normal(key, (number, target.size)).at[0].set(0.0)
+        draws = jax.vmap(mode.unwhiten)(widths[:, None] * noise)
+        observed = {name: values[None] for name, values in target.observed.items()}
+        values = [energies(part[None], observed)[0][0] for part in jnp.split(draws, number // batch)]
+        return draws[np.asarray(jnp.concatenate(values)) <= 0.5 * tail - float(mode.log_density)]
 
     def _unserved(self, state: LiquidState, sizes: Float[np.ndarray, " draw"], margin: float = 1.0) -> int | None:
         """Return the draw where a reference is missing at a state; none if its sample sizes are as large as they have to be."""
