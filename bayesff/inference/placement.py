@@ -308,7 +308,7 @@ class _Work:
         """Return draws from the normal approximation at a mode, and wider ones, where the posterior may go; the mode first."""
         tail, batch = chi2.isf(_TAIL, target.size), num_points(target.size)
         number = math.ceil(self.placement.num_draws / batch) * batch
-        widths = np.linspace(1.0, np.sqrt(tail / target.size), number)
+        widths = jnp.linspace(1.0, np.sqrt(tail / target.size), number)
         noise = jax.random.normal(key, (number, target.size)).at[0].set(0.0)
         draws = jax.vmap(mode.unwhiten)(widths[:, None] * noise)
         observed = {name: values[None] for name, values in target.observed.items()}
