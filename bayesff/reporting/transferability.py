@@ -378,11 +378,11 @@ def _coverage_text(candidate: Candidate) -> str:
 
 def _misjudged(rows: xarray.Dataset) -> str:
     """Return at which probabilities intervals are too narrow or too wide; empty if at none."""
-    found = ""
+    found = []
     for name, judged in (("p_as_low", "too narrow"), ("p_as_high", "too wide")):
         levels = [percent(float(level)) for level in rows["level"].to_numpy() if float(rows[name].sel(level=level)) < MISSED]
-        found += f" ({judged} at {enumerate_words(levels)})" if levels else ""
-    return found
+        found += [f"{judged} at {enumerate_words(levels)}"] if levels else []
+    return f" ({'; '.join(found)})" if found else ""
 
 
 def plain_variants(candidate: Candidate) -> list[str]:

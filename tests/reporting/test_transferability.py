@@ -355,6 +355,9 @@ def test_left_out_environments_with_and_without_discrepancy(with_parts):
     wide["p_as_high"] = xarray.where(wide["level"] == 0.8, 0.01, wide["p_as_high"])
     expected = "hold 96 %, where calibrated ones would hold 61 to 100 % (too wide at 80 %)"
     assert expected in left_out_finding(only(with_parts(left_out_coverage=wide))).judged
+    wide["p_as_low"] = xarray.where(wide["level"] == 0.5, 0.01, wide["p_as_low"])
+    expected = "61 to 100 % (too narrow at 50 %; too wide at 80 %)"
+    assert expected in left_out_finding(only(with_parts(left_out_coverage=wide))).judged
 
 
 def test_the_domain_is_a_range_of_the_state(with_parts):
