@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from bayesff import quantities
 from bayesff.calibration import GroupBias, Latents, Points, Term
@@ -89,12 +89,11 @@ class Assembly:
             Values by term with those that were left out, which the predictions are judged by; the measured ones if not given.
         """
         target, problem = self._target, self._target.problem
-        key_draws, key_prior = jax.random.split(key)
         shape = sample.draws.shape[:2]
         flat = sample.draws.reshape(-1, target.size)
-        every = jnp.concatenate([flat, target.sample_prior(key_prior, NUM_PRIOR_DRAWS)])
+        every = jnp.concatenate([flat, target.sample_prior(jax.random.split(key)[1], NUM_PRIOR_DRAWS)])
         is_prior = jnp.arange(len(every)) >= len(flat)
-        keys = jax.random.split(key_draws, len(every))
+        keys = _keys(key, len(flat))
         values = dict(target.observed if full is None else full)
         known = values if observed is None else dict(observed)
         found = self._at_draws(every, (known, values), keys, is_prior, progress=partial(progress, "predictions"))
@@ -137,9 +136,14 @@ class Assembly:
     ) -> Float[np.ndarray, "chain draw scalar"]:
         """Return every scalar of the group ``posterior`` in the `tree` of these draws, this key and these values."""
         flat = draws.reshape(-1, self._target.size)
-        keys = jax.random.split(jax.random.split(key)[0], len(flat) + NUM_PRIOR_DRAWS)[: len(flat)]
-        found = self._at_draws(flat, (dict(observed), dict(observed)), keys, jnp.zeros(len(flat), bool))["posterior"]
+        keys, none = _keys(key, len(flat))[: len(flat)], jnp.zeros(len(flat), bool)
+        found = self._at_draws(flat, (dict(observed), dict(observed)), keys, none)["posterior"]
         return np.concatenate([column.reshape(*draws.shape[:2], -1) for column in found.values()], axis=2)
+
+
+def _keys(key: PRNGKeyArray, num_draws: int) -> Key[Array, " draw"]:
+    """Return the keys of a tree's draws, those from the prior last."""
+    return jax.random.split(jax.random.split(key)[0], num_draws + NUM_PRIOR_DRAWS)
 
 
 def assemble(target: Target, sample: Sample, key: PRNGKeyArray, progress: Progress = silent) -> xarray.DataTree:
