@@ -97,9 +97,8 @@ class PairAverages(Averages):
     deviation
         Mean of the modes.
     factor
-        Factor of the covariance of its statistical error.
-    doubt
-        Standard deviation, for each mode alike, of errors that the frames do not show where few of them are effective.
+        Factor of the covariance of its error: a column each for a block of frames, and for what the frames do not show of a mode
+        where few of them are effective.
     middle, scatter, neglected
         Those of the references.
     effective_sample_size
@@ -123,8 +122,7 @@ class PairAverages(Averages):
     source: ClassVar[str] = "reference simulations at one density"
 
     deviation: Float[Array, " mode"]
-    factor: Float[Array, "mode block"]
-    doubt: Float[Array, ""]
+    factor: Float[Array, "mode cause"]
     middle: Float[Array, " node"]
     scatter: Float[Array, "node mode"]
     neglected: Float[Array, "node other"]
@@ -152,7 +150,7 @@ class PairAverages(Averages):
         """
         along = values.T @ self.scatter
         shift = jnp.max(self.deviation**2, initial=0.0) + 1 / self.effective_sample_size
-        unknown = self.doubt**2 * jnp.sum(along**2, axis=1) + shift * jnp.sum((values.T @ self.neglected) ** 2, axis=1)
+        unknown = shift * jnp.sum((values.T @ self.neglected) ** 2, axis=1)
         mean, factor = values.T @ self.middle + along @ self.deviation + constant, along @ self.factor
         if self.finite_number is not None:
             doubt = jnp.full((len(along), 1), self.finite_number.doubt * of_finite_number)
@@ -340,7 +338,8 @@ class References(eqx.Module):
         is smaller than their weights say (`MBAR.effective_sample_size`). Where few are left it is too small, with one frame zero;
         so the scatter of independent frames over all references, divided by the root of the effective sample size
         :math:`n`, is added to it with the factor :math:`n_\mathrm{min}/n`: a hundredth of the variance at ten times
-        ``smallest_sample``, and far more than all of it where nothing is known.
+        ``smallest_sample``, and far more than all of it where nothing is known. It is an error of each mode, which all averages
+        share.
 
         Parameters
         ----------
@@ -355,10 +354,10 @@ class References(eqx.Module):
         log_weights = self._log_weights(pair, temperature)
         size = self.mbar.effective_sample_size(log_weights)
         mean, factor = self.mbar.average(log_weights, self.modes)
+        shown, unseen = factor * jnp.sqrt(self.mbar.caution(log_weights)), smallest_sample / size**1.5 * jnp.eye(len(mean))
         return PairAverages(
             mean,
-            factor * jnp.sqrt(self.mbar.caution(log_weights)),
-            smallest_sample / size**1.5,
+            jnp.concatenate([shown, unseen], axis=1),
             self.middle,
             self.scatter,
             self.neglected,

@@ -119,6 +119,23 @@ def test_far_from_the_references_few_frames_are_left(references):
     assert float(far.effective_sample_size) < 10
 
 
+def test_what_few_frames_do_not_show_is_an_error_of_the_modes_that_all_averages_share(references):
+    """Against its definition: beside the frames' own error, every mode errs by ``smallest_sample / n**1.5``."""
+    plain, cautious = (references.averages(cut(0.98, 3.50), 110.0, smallest) for smallest in (0.0, 100.0))
+    separations = np.linspace(3.3, 7.0, 30)
+    shells = 2 * np.pi * separations**2 * DENSITY * NUMBER
+    along = np.column_stack([plain.pair.caloric / NUMBER, GRID.density(separations).T / shells]).T @ np.asarray(
+        references.scatter
+    )
+
+    def covariance(averages):
+        factor = np.concatenate([averages.energy().factor, averages.pair_distribution(separations).factor])
+        return factor @ factor.T
+
+    expected = (100.0 / float(plain.effective_sample_size) ** 1.5) ** 2 * along @ along.T
+    np.testing.assert_allclose(covariance(cautious) - covariance(plain), expected, rtol=1e-6, atol=1e-8 * expected.max())
+
+
 def test_averages_are_differentiable(references):
     @jax.jit
     def both(parameters):
