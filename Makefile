@@ -3,10 +3,11 @@
 
 .PHONY: demo test lint format environment clean
 
-# The argon study in its quick settings; the table of parameters and the path of the report come last.
+# A short study of argon in its quick settings; the table of parameters and the path of the report come last.
+# Its reference simulations come with the package; to run them again: make demo DEMO_ARGS=--fresh
 demo:
 	@scripts/environment core
-	@.venv/bin/bayesff run argon_gas --quick --seed 1 --output demo --overwrite
+	@.venv/bin/bayesff run argon_demo --quick --seed 1 --output demo --overwrite $(DEMO_ARGS)
 
 # All tests, in parallel: one thread of linear algebra a worker, because the workers already fill the cores.
 test: environment

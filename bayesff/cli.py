@@ -135,6 +135,7 @@ class _Options:
     overwrite: bool
     resume: bool
     ensembles: Path | None = None
+    fresh: bool = False
     transfer: bool = False
     scheduler: str | None = None
 
@@ -178,6 +179,7 @@ _Ensembles = Annotated[
         show_default=False,
     ),
 ]
+_Fresh = Annotated[bool, typer.Option("--fresh", help="Simulate references again that come with the package.")]
 
 
 @app.command(short_help="Run a study and write its report.")
@@ -194,6 +196,7 @@ def run(
     overwrite: _Overwrite = False,
     resume: _Resume = False,
     ensembles: _Ensembles = None,
+    fresh: _Fresh = False,
     transfer: Annotated[bool, typer.Option("--transfer", help="Assess transferability too, as 'bayesff transfer' does.")] = False,
 ) -> None:
     """Run a study: calibrate each candidate potential, and write posterior, metrics, figures and report to a folder.
@@ -203,7 +206,7 @@ def run(
     Finished candidates are kept until the run has been written: a run that was interrupted goes on with --resume.
     """
     settings = _settings(draws, chains, warmup)
-    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, resume, ensembles, transfer))
+    _start(study, output, _Options(settings, seed, quick, device, jobs, overwrite, resume, ensembles, fresh, transfer))
 
 
 @app.command(short_help="Run a study and assess the transferability of its potentials.")
@@ -235,6 +238,7 @@ def transfer(
 def simulate(
     study: _Study,
     ensembles: _Ensembles = None,
+    fresh: _Fresh = False,
     seed: Annotated[int, _number("--seed", 0, "Seed: that of the runs that will use the simulations.")] = 1,
     jobs: Annotated[int | None, _number("--jobs", 1, "Processes at once.  [default: by the number of cores]")] = None,
 ) -> None:
@@ -247,11 +251,11 @@ def simulate(
 
     path = find(study)
     with _interruptible():
-        placed = _simulate(path, ensembles, seed, jobs)
+        placed = _simulate(path, ensembles, fresh, seed, jobs)
     raise typer.Exit(DONE if placed else NOT_CONVERGED)
 
 
-def _simulate(path: Path, ensembles: Path | None, seed: int, jobs: int | None) -> bool:
+def _simulate(path: Path, ensembles: Path | None, fresh: bool, seed: int, jobs: int | None) -> bool:
     """Run the reference simulations of a study and show them; return whether they suffice."""
     from bayesff.terminal import ProgressDisplay, console, show_simulated
 
@@ -271,7 +275,7 @@ def _simulate(path: Path, ensembles: Path | None, seed: int, jobs: int | None) -
         folder = ensembles or ensembles_folder()
         running.check_ensembles(folder)
         progress.show("", "reading the study", 1, 1)
-        settings = running.Settings(seed, jobs or running.default_jobs(study), ensembles=folder)
+        settings = running.Settings(seed, jobs or running.default_jobs(study), ensembles=folder, fresh=fresh)
         with _noting(f"finished reference simulations are kept in {folder}: the same command goes on"):
             found = running.simulate(path, study, settings, progress.show)
     show_simulated(console(), found)
@@ -351,12 +355,13 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         if running.liquid_candidates(study):
             running.check_ensembles(ensembles)
             stack.enter_context(_noting(f"finished reference simulations are kept in {ensembles}"))
-        elif options.ensembles:
+        elif options.ensembles or options.fresh:
+            given = f"--ensembles {options.ensembles}" if options.ensembles else "--fresh"
             raise BayesffError(
-                f"--ensembles {options.ensembles}: a study that observes a liquid is needed, found none that needs reference "
+                f"{given}: a study that observes a liquid is needed, found none that needs reference "
                 f"simulations in {study.name!r}: leave it out"
             )
-        settings = running.Settings(options.seed, jobs, changes, ensembles)
+        settings = running.Settings(options.seed, jobs, changes, ensembles, options.fresh)
         made_by = {"sampler": changes} | ({"refits": refits.changes} if options.transfer else {})
         facts = keeping.facts_of(path, study, options.seed, made_by)
         store = stack.enter_context(keeping.kept_store(folder, facts, options.resume, options.overwrite))

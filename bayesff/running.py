@@ -87,12 +87,15 @@ class Settings:
         Fields of the study's sampler to change, see `sampler_changes`.
     ensembles
         Folder of finished reference simulations; `ensembles_folder` if not given.
+    fresh
+        Whether those that come with the package are simulated again.
     """
 
     seed: int
     jobs: int = 1
     changes: Mapping[str, int] = field(default_factory=dict)
     ensembles: Path | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,9 +272,9 @@ def _placing(
     settings: Settings, study: Study, report: Report, label: str
 ) -> "tuple[CalibrationProblem, EnsembleStore, int, Progress]":
     """Return what the references of a candidate are placed with: problem, store, seed and progress."""
-    from bayesff.ensembles import EnsembleStore
+    from bayesff.ensembles import EnsembleStore, shipped_folder
 
-    store = EnsembleStore(settings.ensembles or ensembles_folder())
+    store = EnsembleStore(settings.ensembles or ensembles_folder(), None if settings.fresh else shipped_folder())
     return study.problems[label], store, zlib.crc32(f"{settings.seed} {label}".encode()), partial(report, label)
 
 

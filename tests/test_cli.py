@@ -493,6 +493,7 @@ def test_an_option_that_the_sampler_lacks_is_refused(tmp_path: Path, capsys: pyt
             ["run", "--ensembles", "kept"],
             "--ensembles kept: a study that observes a liquid is needed, found none that needs refer",
         ),
+        (["run", "--fresh"], "--fresh: a study that observes a liquid is needed, found none that needs reference simulations"),
         (["simulate"], "study 'six': a candidate that observes a liquid is needed, found none that needs reference simulations"),
     ],
 )

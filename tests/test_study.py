@@ -56,8 +56,8 @@ def test_a_study_is_found_by_name_and_by_path(tmp_path: Path) -> None:
     [
         ("argon_gaz", "did you mean argon_gas"),
         ("models/argon_gaz.py", "did you mean argon_gas"),
-        ("zzz", "there are argon, argon_gas"),
-        ("", "there are argon, argon_gas"),
+        ("zzz", "there are argon, argon_demo, argon_gas"),
+        ("", "there are argon, argon_demo, argon_gas"),
         ("folder", "found a folder"),
         ("notes.txt", "must be a Python file, found one that does not end in .py"),
     ],

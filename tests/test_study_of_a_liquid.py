@@ -1,5 +1,6 @@
 """A study with a liquid, by the command line: its references are placed, kept, and found again."""
 
+import dataclasses
 import json
 import re
 import threading
@@ -9,7 +10,7 @@ import pytest
 import xarray
 
 from bayesff import cli, running
-from bayesff.ensembles import load_ensemble
+from bayesff.ensembles import load_ensemble, shipped_folder
 from bayesff.errors import BayesffError
 
 STUDY = '''
@@ -110,6 +111,37 @@ def test_the_folder_of_the_command_comes_before_that_of_the_environment(study, t
     for command in (["simulate", str(study)], ["run", str(study), "--output", str(tmp_path / "out")]):
         assert cli.main(command) == cli.main([*command, "--ensembles", str(tmp_path / "mine")]) == cli.WRONG_INPUT
     assert used == [tmp_path / "environment", tmp_path / "mine"] * 2
+
+
+def test_simulations_that_come_with_the_package_are_run_again_only_if_that_is_asked_for(study, tmp_path, monkeypatch):
+    asked = []
+
+    def look(path, study, settings, *_):
+        store = running._placing(settings, study, lambda *_: None, "lennard_jones")[1]
+        asked.append((settings.fresh, store.others == shipped_folder()))
+        raise BayesffError("seen")
+
+    monkeypatch.setattr(running, "simulate", look)
+    monkeypatch.setattr(running, "calibrate", look)
+    for command in (["simulate", str(study)], ["run", str(study), "--output", str(tmp_path / "out")]):
+        for fresh in ([], ["--fresh"]):
+            assert cli.main([*command, *fresh, "--ensembles", str(tmp_path)]) == cli.WRONG_INPUT
+    assert asked == [(False, True), (True, False)] * 2
+
+
+def test_the_demonstration_finds_its_first_simulations_in_the_package(tmp_path):
+    """All that ``bayesff simulate argon_demo`` needs for Lennard-Jones is there: the folder of new ones stays empty."""
+    from bayesff.study import find, load
+
+    whole = load(find("argon_demo"))
+    study = dataclasses.replace(whole, problems={"lennard_jones": whole.problems["lennard_jones"]})
+    settings = running.Settings(seed=1, ensembles=tmp_path)
+    found = running.simulate(find("argon_demo"), study, settings, lambda *_: None)["lennard_jones"]
+    assert found.shortfall == ""
+    (state,) = found.states
+    assert state.num_simulations == 2
+    assert state.sample_size > found.required
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", ["simulate", "run"])

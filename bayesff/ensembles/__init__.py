@@ -17,7 +17,7 @@ from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_dist
 from bayesff.ensembles.pair_values import PairValues
 from bayesff.ensembles.references import FiniteNumber, PairAverages, PairEnsemble, References
 from bayesff.ensembles.simulation import Simulation
-from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble
+from bayesff.ensembles.store import EnsembleStore, load_ensemble, save_ensemble, shipped_folder
 from bayesff.ensembles.structure import LongRange
 from bayesff.ensembles.triplets import triple_dipole_sum
 
@@ -60,6 +60,7 @@ __all__ = [
     "pair_distances",
     "saturation",
     "save_ensemble",
+    "shipped_folder",
     "statistical_inefficiency",
     "triple_dipole_sum",
 ]

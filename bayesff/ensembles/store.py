@@ -1,6 +1,7 @@
 """Stored ensembles: a folder of finished reference simulations, each a NetCDF file whose name follows from what was simulated.
 
-A simulation that is in the folder is not run again; one that was interrupted leaves nothing behind.
+A simulation that is in the folder is not run again; one that was interrupted leaves nothing behind. Some come with the package,
+in ``reference_ensembles`` of the catalogue, so that a study can be seen before anything is simulated.
 """
 
 import json
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray
 
+from bayesff.datasets.library import catalogue_folder
 from bayesff.ensembles.pair_statistics import PairGrid
 from bayesff.ensembles.references import PairEnsemble
 from bayesff.ensembles.simulation import Simulation
@@ -22,6 +24,11 @@ FORMAT = 2
 """Version of the layout of a file; kept in its attribute ``format``."""
 
 
+def shipped_folder() -> Path:
+    """Return the folder of the reference simulations that come with the package."""
+    return catalogue_folder() / "reference_ensembles"
+
+
 class EnsembleStore:
     """A folder of finished reference simulations.
 
@@ -29,20 +36,25 @@ class EnsembleStore:
     ----------
     folder
         The folder; it is made when the first simulation is written.
+    others
+        A folder where simulations may be found too, and none is written; none if not given.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, others: str | Path | None = None) -> None:
         self.folder = Path(folder)
+        self.others = self.folder if others is None else Path(others)
 
     def path(self, simulation: Simulation) -> Path:
-        """Return the file of a simulation."""
-        return self.folder / f"{simulation.key}.nc"
+        """Return the file of a simulation: where it is, or where it would be written."""
+        name = f"{simulation.key}.nc"
+        own, other = self.folder / name, self.others / name
+        return other if other.is_file() and not own.is_file() else own
 
     def __contains__(self, simulation: Simulation) -> bool:
         return self.path(simulation).is_file()
 
     def get(self, simulation: Simulation) -> PairEnsemble:
-        """Return the ensemble of a simulation, which is run if it is not in the folder.
+        """Return the ensemble of a simulation, which is run if there is none.
 
         Raises
         ------

@@ -37,6 +37,20 @@ def test_a_finished_simulation_is_not_run_again(stored, monkeypatch):
         assert getattr(again, name) == getattr(first, name)
 
 
+def test_a_simulation_is_found_in_another_folder_where_none_is_written(stored, tmp_path, monkeypatch):
+    found, first = stored
+    store = EnsembleStore(tmp_path / "own", found.folder)
+    assert simulation() in store
+    assert store.path(simulation()) == found.path(simulation())
+    assert store.path(simulation(seed=2)).parent == tmp_path / "own"
+    monkeypatch.setattr(Simulation, "run", lambda _: first)
+    np.testing.assert_array_equal(store.get(simulation()).pair_counts, first.pair_counts)
+    assert not (tmp_path / "own").exists()
+    store.get(simulation(seed=2))
+    assert [path.stem for path in (tmp_path / "own").iterdir()] == [simulation(seed=2).key]
+    assert simulation(seed=2) not in found
+
+
 def test_the_same_description_gives_the_same_frames(stored):
     _, first = stored
     np.testing.assert_array_equal(simulation().run().pair_counts, first.pair_counts)
