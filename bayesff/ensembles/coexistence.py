@@ -227,17 +227,28 @@ def _equilibrium(
     left = jax.lax.stop_gradient(jnp.max(jnp.abs(newton(solved))))
     unsolved = jnp.where((left < _SOLVED) & (solved[0] - solved[1] > 0.1), left, 1.0)
 
-    # One more step, to first order, has the derivatives of the solution.
+    # One more step has the derivatives of the solution.
     parts = equation.reduced(fluid, thermal, jnp.exp(solved[0]))
     liquid = isotherm.about(solved[0])._replace(values=jnp.stack([one.mean for one in parts]))
     slope = jax.lax.stop_gradient(jax.jacfwd(_off)(solved, liquid, gas, none))
+    step = -jnp.linalg.solve(slope, _off(solved, liquid, gas, none))
+    found = solved + jnp.where(unsolved < _SOLVED, step, 0.0)
+
+    # What errors change there has derivatives as well, those of the slopes among them.
+    def at(logarithm: Array) -> tuple[Array, list[Array]]:
+        parts = equation.reduced(fluid, thermal, jnp.exp(logarithm))
+        return jnp.stack([one.mean for one in parts]), [one.causes for one in parts]
+
+    values, slopes, causes = jax.jvp(at, (found[0],), (jnp.ones_like(found[0]),), has_aux=True)
+    liquid = LocalLiquid(found[0], values, slopes)
+    slope = jnp.where(unsolved < _SOLVED, jax.jacfwd(_off)(found, liquid, gas, none), jnp.eye(2))
 
     def shifted(shift: _Shift) -> Array:
-        step = -jnp.linalg.solve(slope, _off(solved, liquid, gas, shift))
-        return _results(solved + jnp.where(unsolved < _SOLVED, step, 0.0), liquid, gas, shift)
+        moved = -jnp.linalg.solve(slope, _off(found, liquid, gas, shift) - _off(found, liquid, gas, none))
+        return _results(found + jnp.where(unsolved < _SOLVED, moved, 0.0), liquid, gas, shift)
 
     along = jax.jacfwd(shifted)(none)
-    of_equation = sum(jnp.outer(column, part.causes) for column, part in zip(along[:3], parts, strict=True))
+    of_equation = sum(jnp.outer(column, part) for column, part in zip(along[:3], causes, strict=True))
     second, third = gas
     of_fourth = along.fourth * _FOURTH * jnp.abs(second.value) ** 3
     own = (along.second * second.error / second.value) ** 2 + (along.third * third.error) ** 2

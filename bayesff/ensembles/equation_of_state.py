@@ -428,9 +428,16 @@ def _density(
     solved = jnp.isfinite(found) & (jnp.abs(found - start) < 1.0)
     found = jnp.where(solved, found, start)
     stiffness = isotherm.about(found).slopes[2] + goal * jnp.exp(-found)
-    _, _, excess = equation.reduced(fluid, thermal, jnp.exp(found))
-    off = 1 + excess.mean - scaled * jnp.exp(-found)
+
+    def excess(logarithm: Array) -> tuple[Array, Array]:
+        part = equation.reduced(fluid, thermal, jnp.exp(logarithm))[2]
+        return part.mean, part.causes
+
+    off = 1 + excess(found)[0] - scaled * jnp.exp(-found)
     solved &= (stiffness > 0.0) & (jnp.abs(jax.lax.stop_gradient(off)) < 1e-8)
     # One more step has the derivatives of the solution.
-    slope = jax.lax.stop_gradient(jnp.where(solved, stiffness, 1.0))
-    return found - jnp.where(solved, off, 0.0) / slope, -excess.causes / slope, solved
+    fixed = jax.lax.stop_gradient(jnp.where(solved, stiffness, 1.0))
+    found -= jnp.where(solved, off, 0.0) / fixed
+    # The errors have derivatives as well, those of the stiffness among them.
+    _, rising, causes = jax.jvp(excess, (found,), (jnp.ones_like(found),), has_aux=True)
+    return found, -causes / jnp.where(solved, rising + scaled * jnp.exp(-found), 1.0), solved
