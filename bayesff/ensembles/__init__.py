@@ -8,6 +8,7 @@ from bayesff.ensembles.equation_of_state import EquationAverages, EquationOfStat
 from bayesff.ensembles.finite_number import finite_number
 from bayesff.ensembles.insertion import insertion
 from bayesff.ensembles.integral_equations import ClosureAverages, IntegralEquation
+from bayesff.ensembles.isobaric import IsobaricFluid, IsobaricTrajectory, Mean
 from bayesff.ensembles.isotherm import MieFluid
 from bayesff.ensembles.mbar import MBAR
 from bayesff.ensembles.mie_structure import MieStructure, StructureAverages
@@ -33,7 +34,10 @@ __all__ = [
     "FiniteNumber",
     "HypernettedChain",
     "IntegralEquation",
+    "IsobaricFluid",
+    "IsobaricTrajectory",
     "LongRange",
+    "Mean",
     "MieFluid",
     "MieStructure",
     "OpenMMFluid",

@@ -16,6 +16,7 @@ References
 B. Leimkuhler, C. Matthews, J. Chem. Phys. 138, 174102 (2013), doi:10.1063/1.4802990
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -24,7 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from bayesff.ensembles.neighbours import NeighbourList, Reach, capacity_for, first_capacity, make_list, updated
 from bayesff.ensembles.pair_statistics import PairGrid, minimum_image, pair_distances
@@ -170,18 +171,32 @@ class PairFluid:
             If the integration has left the rails: a coordinate that is not finite, or velocities ten times too hot; or if two
             particles come closer than the grid's first edge, where pairs are not counted.
         """
-        potential = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.truncation)
-        setup = (potential, jnp.float32(self.temperature), jnp.float32(self.length), jnp.float32(self.molar_mass))
-        steps = (jnp.float32(self.timestep), jnp.float32(self.friction))
-        skin, capacity = jnp.float32(self._skin), None
-        if self.num_particles > _ALL_PAIRS and float(self.truncation.cutoff) + self._skin <= self.length / 2:
-            capacity = first_capacity(self.density, float(self.truncation.cutoff) + self._skin)
-        sampling = Sampling(num_frames, stride, grid, skin, capacity)
-        made, longest = _simulate(setup, steps, phase, key, sampling)
-        while sampling.capacity is not None and int(longest) > sampling.capacity:
-            sampling = sampling._replace(capacity=capacity_for(float(longest)))
-            made, longest = _simulate(setup, steps, phase, key, sampling)
+        reach = Reach(jnp.float32(self.length), self.dynamics.potential.cutoff, jnp.float32(self._skin))
+        made = self.with_enough_places(
+            lambda capacity: _simulate(self.dynamics, phase, key, Sampling(num_frames, stride, grid, reach, capacity))
+        )
         self._check(made, grid)
+        return made
+
+    @property
+    def dynamics(self) -> "Dynamics":
+        """What moves the particles, in single precision."""
+        single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.truncation)
+        return Dynamics(single, *map(jnp.float32, (self.temperature, self.molar_mass, self.timestep, self.friction)))
+
+    def with_enough_places[Result](self, run: Callable[[int | None], tuple[Result, Array]]) -> Result:
+        """Return what a function of the places in the lists of neighbours gives, again with more while they are too few.
+
+        It returns the most neighbours that a particle has had as well. There are no lists, and no number of places, where all
+        pairs are visited.
+        """
+        capacity, radius = None, float(self.truncation.cutoff) + self._skin
+        if self.num_particles > _ALL_PAIRS and radius <= self.length / 2:
+            capacity = first_capacity(self.density, radius)
+        made, longest = run(capacity)
+        while capacity is not None and int(longest) > capacity:
+            capacity = capacity_for(float(longest))
+            made, longest = run(capacity)
         return made
 
     def _check(self, made: Trajectory, grid: PairGrid) -> None:
@@ -201,76 +216,90 @@ class PairFluid:
             )
 
 
-Setup = tuple[Truncation, Array, Array, Array]
-State = tuple[Array, Array, Array, NeighbourList | None]
+class State(NamedTuple):
+    """A replica on its way: coordinates are rows, so that pairs are columns of one matrix for each direction."""
+
+    positions: Float[Array, "3 particle"]
+    velocities: Float[Array, "3 particle"]
+    forces: Float[Array, "3 particle"]
+    listed: NeighbourList | None
+
+
+class Dynamics(NamedTuple):
+    """Langevin's equation: potential, temperature [K], mass [g/mol], timestep [ps] and friction [1/ps], in single precision."""
+
+    potential: Truncation
+    temperature: Float[Array, ""]
+    molar_mass: Float[Array, ""]
+    timestep: Float[Array, ""]
+    friction: Float[Array, ""]
+
+    def begin(self, phase: Phase, reach: Reach, capacity: int | None) -> State:
+        """Return a replica whose lists of neighbours, if any, have so many places."""
+        positions = phase.positions.T
+        listed = None if capacity is None else make_list(positions, reach, capacity)
+        return State(positions, phase.velocities.T, _forces(self.potential, positions, reach.length, listed), listed)
+
+    def steps(self, state: State, keys: Key[Array, " step"], reach: Reach) -> State:
+        """Return a replica as many steps of BAOAB later as there are keys."""
+        thermal = jnp.sqrt(_ACCELERATION * GAS_CONSTANT * self.temperature / self.molar_mass).astype(jnp.float32)
+        kept = jnp.exp(-self.friction * self.timestep)
+        gained = thermal * jnp.sqrt(1 - kept**2)
+        kick = (0.5 * self.timestep * _ACCELERATION / self.molar_mass).astype(jnp.float32)
+
+        def step(state: State, own: PRNGKeyArray) -> tuple[State, None]:
+            positions, velocities, forces, listed = state
+            velocities = velocities + kick * forces
+            positions = positions + 0.5 * self.timestep * velocities
+            velocities = kept * velocities + gained * jax.random.normal(own, velocities.shape, jnp.float32)
+            positions = positions + 0.5 * self.timestep * velocities
+            listed = None if listed is None else updated(listed, positions, reach)
+            forces = _forces(self.potential, positions, reach.length, listed)
+            return State(positions, velocities + kick * forces, forces, listed), None
+
+        return jax.lax.scan(step, state, keys)[0]
+
+    def kinetic_temperature(self, velocities: Float[Array, "3 particle"]) -> Float[Array, ""]:
+        """Return the temperature of velocities [K]."""
+        return (self.molar_mass * jnp.mean(velocities**2) / (_ACCELERATION * GAS_CONSTANT)).astype(jnp.float32)
 
 
 class Sampling(NamedTuple):
-    """Frames, steps between two of them, what is counted, and skin and places of the lists of neighbours, none for all pairs."""
+    """Frames, steps between two of them, what is counted, the box, and the places of the lists, none for all pairs."""
 
     num_frames: int
     stride: int
     grid: PairGrid
-    skin: Float[Array, ""]
+    reach: Reach
     capacity: int | None
 
 
 @eqx.filter_jit
-def _simulate(
-    setup: Setup,
-    steps: tuple[Array, Array],
-    phase: Phase,
-    key: PRNGKeyArray,
-    sampling: Sampling,
-) -> tuple[Trajectory, Array]:
+def _simulate(dynamics: Dynamics, phase: Phase, key: PRNGKeyArray, sampling: Sampling) -> tuple[Trajectory, Array]:
     """Return what is kept, and the most neighbours that a particle has had, zero if all pairs are visited."""
     keys = jax.random.split(key, phase.positions.shape[0])
-    (counts, temperatures, closest, last), longest = jax.vmap(lambda one, own: _replica(setup, steps, one, own, sampling))(
-        phase, keys
-    )
-    return Trajectory(counts, temperatures, closest, last), jnp.max(longest)
+    made, longest = jax.vmap(lambda one, own: _replica(dynamics, one, own, sampling))(phase, keys)
+    return made, jnp.max(longest)
 
 
-def _replica(
-    setup: Setup,
-    steps: tuple[Array, Array],
-    phase: Phase,
-    key: PRNGKeyArray,
-    sampling: Sampling,
-) -> tuple[tuple[Array, Array, Array, Phase], Array]:
-    """Run one replica; its coordinates are rows, so that pairs are columns of one matrix for each direction."""
-    potential, temperature, length, molar_mass = setup
-    timestep, friction = steps
-    num_frames, stride, grid, skin, capacity = sampling
-    reach = Reach(length, potential.cutoff, skin)
-    thermal = jnp.sqrt(_ACCELERATION * GAS_CONSTANT * temperature / molar_mass).astype(jnp.float32)
-    kept = jnp.exp(-friction * timestep)
-    gained = thermal * jnp.sqrt(1 - kept**2)
-    kick = (0.5 * timestep * _ACCELERATION / molar_mass).astype(jnp.float32)
-
-    def step(state: State, own: PRNGKeyArray) -> tuple[State, None]:
-        positions, velocities, forces, listed = state
-        velocities = velocities + kick * forces
-        positions = positions + 0.5 * timestep * velocities
-        velocities = kept * velocities + gained * jax.random.normal(own, velocities.shape, jnp.float32)
-        positions = positions + 0.5 * timestep * velocities
-        listed = None if listed is None else updated(listed, positions, reach)
-        forces = _forces(potential, positions, length, listed)
-        return (positions, velocities + kick * forces, forces, listed), None
+def _replica(dynamics: Dynamics, phase: Phase, key: PRNGKeyArray, sampling: Sampling) -> tuple[Trajectory, Array]:
+    """Run one replica."""
+    num_frames, stride, grid, reach, capacity = sampling
 
     def frame(state: State, own: PRNGKeyArray) -> tuple[State, tuple[Array, Array, Array]]:
-        positions, velocities, forces, listed = jax.lax.scan(step, state, jax.random.split(own, stride))[0]
-        positions = positions - length * jnp.floor(positions / length)
-        distances = pair_distances(positions.T, length)
-        hot = molar_mass * jnp.mean(velocities**2) / (_ACCELERATION * GAS_CONSTANT)
-        return (positions, velocities, forces, listed), (grid.count(distances), hot.astype(jnp.float32), jnp.min(distances))
+        state = dynamics.steps(state, jax.random.split(own, stride), reach)
+        state = state._replace(positions=state.positions - reach.length * jnp.floor(state.positions / reach.length))
+        distances = pair_distances(state.positions.T, reach.length)
+        return state, (grid.count(distances), dynamics.kinetic_temperature(state.velocities), jnp.min(distances))
 
-    positions = phase.positions.T
-    listed = None if capacity is None else make_list(positions, reach, capacity)
-    start = (positions, phase.velocities.T, _forces(potential, positions, length, listed), listed)
-    (positions, velocities, _, listed), (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
-    longest = jnp.int32(0) if listed is None else listed.longest
-    return (counts, hot, closest, Phase(positions.T, velocities.T)), longest
+    start = dynamics.begin(phase, reach, capacity)
+    last, (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
+    return Trajectory(counts, hot, closest, Phase(last.positions.T, last.velocities.T)), longest(last)
+
+
+def longest(state: State) -> Array:
+    """Return the most neighbours that a particle has had, zero if all pairs are visited."""
+    return jnp.int32(0) if state.listed is None else state.listed.longest
 
 
 def _forces(
