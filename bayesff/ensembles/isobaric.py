@@ -25,9 +25,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from bayesff.ensembles.correlation import equilibrated
 from bayesff.ensembles.neighbours import Reach
-from bayesff.ensembles.pair_fluid import Dynamics, PairFluid, Phase, State, longest
+from bayesff.ensembles.pair_fluid import Dynamics, PairFluid, Phase, State, most_neighbours, of_replicas
 from bayesff.ensembles.pair_statistics import pair_distances
-from bayesff.errors import NumericalError, ParameterError, StateError
+from bayesff.errors import ParameterError, StateError
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 _FIRST_CHANGE = 0.01
@@ -158,8 +158,7 @@ class IsobaricFluid:
                 f"and {self.interval} steps: take {self.interval * -(-stride // self.interval)} steps"
             )
         imposed = jnp.float32(self.pressure / MPA_PER_INTERNAL_PRESSURE)
-        skin = jnp.float32(self.fluid._skin)
-        barostat = Barostat(self.fluid.dynamics, imposed, jnp.float32(self.fluid.length), skin)
+        barostat = Barostat(self.fluid.dynamics, imposed, self.fluid.reach)
         made = self.fluid.with_enough_places(
             lambda capacity: _simulate(barostat, phase, key, Course(num_warm, num_frames, stride, self.interval, capacity))
         )
@@ -167,12 +166,7 @@ class IsobaricFluid:
         return made
 
     def _check(self, made: IsobaricTrajectory) -> None:
-        hottest = float(jnp.max(made.kinetic_temperature))
-        if not hottest < 10 * self.fluid.temperature:
-            raise NumericalError(
-                f"IsobaricFluid: velocities must stay near {self.fluid.temperature:g} K, found {hottest:.3g} K: take a timestep "
-                f"shorter than {self.fluid.timestep:g} ps, or a start in which no particles overlap"
-            )
+        self.fluid.check_temperature(made.kinetic_temperature, type(self).__name__)
         cutoff, densest = float(self.fluid.truncation.cutoff), float(jnp.max(made.density))
         needed = int(np.ceil((2 * cutoff) ** 3 * densest))
         if needed > self.fluid.num_particles:
@@ -209,16 +203,15 @@ class Expanding(NamedTuple):
 
 
 class Barostat(NamedTuple):
-    """Dynamics, pressure [kJ/mol/angstrom^3], the edge of the box at first and the skin of the lists [angstrom]."""
+    """Dynamics, pressure [kJ/mol/angstrom^3], and the box at first with what its lists hold."""
 
     dynamics: Dynamics
     pressure: Float[Array, ""]
-    length: Float[Array, ""]
-    skin: Float[Array, ""]
+    first: Reach
 
     def reach(self, length: Float[Array, ""]) -> Reach:
-        """Return what lists of neighbours reach over in a box."""
-        return Reach(length, self.dynamics.potential.cutoff, self.skin)
+        """Return what lists of neighbours hold in another box."""
+        return self.first._replace(length=length)
 
     def attempt(self, now: Expanding, key: PRNGKeyArray, capacity: int | None) -> tuple[Expanding, Array]:
         """Change the volume, or leave it: by what `Expanding.change` allows; return whether it was changed as well."""
@@ -238,7 +231,7 @@ class Barostat(NamedTuple):
         scale = jnp.where(accepted, factor, 1.0).astype(jnp.float32)
         length = scale * now.length
         state = dynamics.begin(Phase((scale * positions).T, velocities.T), self.reach(length), capacity)
-        return Expanding(state, length, now.change, jnp.maximum(now.longest, longest(now.state))), accepted
+        return Expanding(state, length, now.change, jnp.maximum(now.longest, most_neighbours(now.state))), accepted
 
     def work_of_tail(self, density: Float[Array, ""]) -> Float[Array, ""]:
         """Return the energy per particle [kJ/mol] whose pressure is that of the tail, which grows as the squared density."""
@@ -261,9 +254,7 @@ class Barostat(NamedTuple):
 @eqx.filter_jit
 def _simulate(barostat: Barostat, phase: Phase, key: PRNGKeyArray, course: Course) -> tuple[IsobaricTrajectory, Array]:
     """Return what is kept, and the most neighbours that a particle has had, zero if all pairs are visited."""
-    keys = jax.random.split(key, phase.positions.shape[0])
-    made, most = jax.vmap(lambda one, own: _replica(barostat, one, own, course))(phase, keys)
-    return made, jnp.max(most)
+    return of_replicas(lambda one, own: _replica(barostat, one, own, course), phase, key)
 
 
 def _replica(barostat: Barostat, phase: Phase, key: PRNGKeyArray, course: Course) -> tuple[IsobaricTrajectory, Array]:
@@ -283,12 +274,12 @@ def _replica(barostat: Barostat, phase: Phase, key: PRNGKeyArray, course: Course
         now, accepted = jax.lax.scan(turn, now, jax.random.split(own, stride // interval))
         return now, (*barostat.seen(now), jnp.mean(accepted.astype(jnp.float32)))
 
-    state = barostat.dynamics.begin(phase, barostat.reach(barostat.length), capacity)
-    now = Expanding(state, barostat.length, jnp.float32(_FIRST_CHANGE), jnp.int32(0))
+    state = barostat.dynamics.begin(phase, barostat.first, capacity)
+    now = Expanding(state, barostat.first.length, jnp.float32(_FIRST_CHANGE), jnp.int32(0))
     warm, kept = jax.random.split(key)
     now = jax.lax.scan(adapting, now, jax.random.split(warm, num_warm * stride // interval))[0]
     now, (density, energy, pressure, hot, accepted) = jax.lax.scan(frame, now, jax.random.split(kept, num_frames))
     positions = now.state.positions - now.length * jnp.floor(now.state.positions / now.length)
     last = Phase(positions.T, now.state.velocities.T)
     made = IsobaricTrajectory(density, energy, pressure, hot, accepted, last, now.length)
-    return made, jnp.maximum(now.longest, longest(now.state))
+    return made, jnp.maximum(now.longest, most_neighbours(now.state))

@@ -171,9 +171,8 @@ class PairFluid:
             If the integration has left the rails: a coordinate that is not finite, or velocities ten times too hot; or if two
             particles come closer than the grid's first edge, where pairs are not counted.
         """
-        reach = Reach(jnp.float32(self.length), self.dynamics.potential.cutoff, jnp.float32(self._skin))
         made = self.with_enough_places(
-            lambda capacity: _simulate(self.dynamics, phase, key, Sampling(num_frames, stride, grid, reach, capacity))
+            lambda capacity: _simulate(self.dynamics, phase, key, Sampling(num_frames, stride, grid, self.reach, capacity))
         )
         self._check(made, grid)
         return made
@@ -183,6 +182,11 @@ class PairFluid:
         """What moves the particles, in single precision."""
         single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self.truncation)
         return Dynamics(single, *map(jnp.float32, (self.temperature, self.molar_mass, self.timestep, self.friction)))
+
+    @property
+    def reach(self) -> Reach:
+        """The box, and what lists of neighbours hold, in single precision."""
+        return Reach(*map(jnp.float32, (self.length, float(self.truncation.cutoff), self._skin)))
 
     def with_enough_places[Result](self, run: Callable[[int | None], tuple[Result, Array]]) -> Result:
         """Return what a function of the places in the lists of neighbours gives, again with more while they are too few.
@@ -199,15 +203,19 @@ class PairFluid:
             made, longest = run(capacity)
         return made
 
-    def _check(self, made: Trajectory, grid: PairGrid) -> None:
-        """Raise an error if the integration has left the rails, or the grid does not hold a pair."""
-        name = type(self).__name__
-        hottest = float(jnp.max(made.kinetic_temperature))
+    def check_temperature(self, found: Float[Array, "replica frame"], name: str) -> None:
+        """Raise an error in the name of an engine if velocities have left the rails."""
+        hottest = float(jnp.max(found))
         if not hottest < 10 * self.temperature:
             raise NumericalError(
                 f"{name}: velocities must stay near {self.temperature:g} K, found {hottest:.3g} K: take a timestep shorter "
                 f"than {self.timestep:g} ps, or a start in which no particles overlap"
             )
+
+    def _check(self, made: Trajectory, grid: PairGrid) -> None:
+        """Raise an error if the integration has left the rails, or the grid does not hold a pair."""
+        name = type(self).__name__
+        self.check_temperature(made.kinetic_temperature, name)
         closest = float(jnp.min(made.closest))
         if closest < grid.edges[0]:
             raise NumericalError(
@@ -277,9 +285,15 @@ class Sampling(NamedTuple):
 @eqx.filter_jit
 def _simulate(dynamics: Dynamics, phase: Phase, key: PRNGKeyArray, sampling: Sampling) -> tuple[Trajectory, Array]:
     """Return what is kept, and the most neighbours that a particle has had, zero if all pairs are visited."""
-    keys = jax.random.split(key, phase.positions.shape[0])
-    made, longest = jax.vmap(lambda one, own: _replica(dynamics, one, own, sampling))(phase, keys)
-    return made, jnp.max(longest)
+    return of_replicas(lambda one, own: _replica(dynamics, one, own, sampling), phase, key)
+
+
+def of_replicas[Result](
+    run: Callable[[Phase, PRNGKeyArray], tuple[Result, Array]], phase: Phase, key: PRNGKeyArray
+) -> tuple[Result, Array]:
+    """Return what a function gives of all replicas side by side, and the most neighbours of any."""
+    made, most = jax.vmap(run)(phase, jax.random.split(key, phase.positions.shape[0]))
+    return made, jnp.max(most)
 
 
 def _replica(dynamics: Dynamics, phase: Phase, key: PRNGKeyArray, sampling: Sampling) -> tuple[Trajectory, Array]:
@@ -294,10 +308,10 @@ def _replica(dynamics: Dynamics, phase: Phase, key: PRNGKeyArray, sampling: Samp
 
     start = dynamics.begin(phase, reach, capacity)
     last, (counts, hot, closest) = jax.lax.scan(frame, start, jax.random.split(key, num_frames))
-    return Trajectory(counts, hot, closest, Phase(last.positions.T, last.velocities.T)), longest(last)
+    return Trajectory(counts, hot, closest, Phase(last.positions.T, last.velocities.T)), most_neighbours(last)
 
 
-def longest(state: State) -> Array:
+def most_neighbours(state: State) -> Array:
     """Return the most neighbours that a particle has had, zero if all pairs are visited."""
     return jnp.int32(0) if state.listed is None else state.listed.longest
 

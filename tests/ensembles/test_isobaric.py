@@ -117,6 +117,20 @@ def test_what_cannot_be_simulated():
 
 @long
 @pytest.mark.slow
+@pytest.mark.parametrize("tail", [True, False])
+def test_the_density_that_a_cutoff_leaves(tail):
+    """What `cutoff_liquid` is calibrated with: the liquid of the equation of state, in full and cut at 2.5 diameters."""
+    fluid = liquid(bp.PlainCut(ARGON, cutoff=8.5, tail=tail), num_particles=256, density=0.0192)
+    made = IsobaricFluid(fluid, 0.5).simulate(molten(fluid, 4), jax.random.key(5), 600, 50, 60).means()["density"]
+    known = MieLiquid(EquationOfState.learn(), MASS, cutoff=None if tail else 8.5)
+    found = known.density(ARGON, np.array([100.0]), np.array([0.5]))
+    error = float(np.sqrt(found.variance[0] + np.sum(found.factor[0] ** 2)))
+    print(f"tail {tail}: {made}, equation of state {float(found.mean[0]):.6f} with error {error:.2g}")
+    assert abs(made.value - float(found.mean[0])) < 3 * np.hypot(made.error, error)
+
+
+@long
+@pytest.mark.slow
 def test_the_barostat_of_openmm():
     """The same box of 256 particles without a tail, at constant pressure by another code: densities and energies agree."""
     openmm = pytest.importorskip("openmm")
