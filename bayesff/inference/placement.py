@@ -8,7 +8,7 @@ references' overlap with it is worth. So the references must follow the posterio
 2. draw from the Laplace approximation at the mode and, as a posterior is no normal distribution, from wider ones, keep what is as
    likely as all but one in a thousand draws of a normal distribution, and where the effective sample size over these is lowest
    (its 5th percentile), simulate at such a draw, until it exceeds what is required for every state of the liquid, and no draw has
-   fewer effective frames than twice the liquid's ``smallest_sample``;
+   fewer effective frames than twice the liquid's ``smallest_sample``; then find the mode again, and see whether this still holds;
 3. sample, and where its draws have fewer than these, the last without the factor (they may have gone to where the normal
    approximation did not, or found another mode), simulate at such a draw and begin again.
 
@@ -237,23 +237,31 @@ class _Work:
         while True:
             problem = self._problem()
             target = Target(problem)
-            where, lowest, missing, draws = self._next(target, key)
-            short, spent = "", len(self.simulations) + len(missing) > self.placement.max_simulations
-            if spent and lowest.min() < self.placement.required:
-                worst = self.states[int(np.argmin(lowest))]
-                short = (
-                    f"the budget of {self.placement.max_simulations} reference simulations was used up: at "
-                    f"{worst.temperature:g} K and {worst.density:g} 1/angstrom^3 {float(lowest.min()):.0f} effective frames were "
-                    f"left where {self.placement.required:g} are required"
-                )
-            if spent or not missing:
-                some = draws[np.linspace(0, len(draws) - 1, _NUM_REDUCED).astype(int)]
-                near = jax.vmap(lambda at, target=target: target.latents(at).parameters)(some)
-                problem.start = self.start
-                return Placed(
-                    reduced(problem, near), tuple(self.simulations), tuple(self.states), lowest, short, self.placement.required
-                )
-            self._simulate(target.latents(where).parameters, missing)
+            at_mode, draws = self._about_the_mode(target, key)
+            missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
+            if missing and not self._spent(len(missing)):
+                self._simulate({name: values[0] for name, values in draws.items()}, missing)
+                continue
+            sizes = at_mode[:, None] if missing else self._sizes(draws)
+            if not missing and self._serve(draws, sizes, _MARGIN):
+                continue
+            return self._placed(draws, np.quantile(sizes, 0.05, axis=1))
+
+    def _placed(self, draws: dict[str, Array], lowest: Float[np.ndarray, " state"]) -> Placed:
+        """Return the problem with its references, reduced to what these draws need, and what is missing."""
+        placement, short = self.placement, ""
+        if lowest.min() < placement.required:
+            worst = self.states[int(np.argmin(lowest))]
+            short = (
+                f"the budget of {placement.max_simulations} reference simulations was used up: at {worst.temperature:g} K and "
+                f"{worst.density:g} 1/angstrom^3 {float(lowest.min()):.0f} effective frames were left where "
+                f"{placement.required:g} are required"
+            )
+        number = len(next(iter(draws.values())))
+        some = np.linspace(0, number - 1, _NUM_REDUCED).astype(int)
+        problem = reduced(self._problem(), {name: values[some] for name, values in draws.items()})
+        problem.start = self.start
+        return Placed(problem, tuple(self.simulations), tuple(self.states), lowest, short, placement.required)
 
     def follow(self, tree: DataTree) -> bool:
         """Simulate at draws of a posterior where the references do not serve them; return whether there were any.
@@ -262,47 +270,53 @@ class _Work:
         """
         if not self.states:
             return False
+        places, posterior = liquid_states(self.original), tree["posterior"].to_dataset().stack(sample=("chain", "draw"))
         sizes = tree["ensembles"]["effective_sample_size"].stack(sample=("chain", "draw")).to_numpy()
-        posterior, places = tree["posterior"].to_dataset().stack(sample=("chain", "draw")), liquid_states(self.original)
         sites = {name: f"{name}_environment" if f"{name}_environment" in posterior else name for name in self.original.priors}
         draws = {name: jnp.asarray(np.moveaxis(posterior[site].to_numpy(), -1, 0)) for name, site in sites.items()}
-        found = False
-        for state in self.states:
-            here, margin = sizes[places.index(state)], 1.0
-            while len(self.simulations) < self.placement.max_simulations:
-                draw = self._unserved(state, here, margin)
-                if draw is None:
-                    break
-                self._simulate({name: values[draw] for name, values in draws.items()}, [state])
-                here, margin, found = self._sizes_at(state, draws), _MARGIN, True
-        return found
+        return self._serve(draws, sizes[[places.index(state) for state in self.states]])
 
-    def _sizes_at(self, state: LiquidState, draws: dict[str, Array]) -> Float[np.ndarray, " draw"]:
-        """Return the effective sample size at a state for the parameters of many draws."""
-        problem = self._problem()
-        one = jax.jit(lambda draws: jax.lax.map(lambda at: sample_sizes(problem, [state], at)[0], draws, batch_size=BATCH))
-        return np.asarray(one(draws))
-
-    def _next(
-        self, target: Target, key: PRNGKeyArray
-    ) -> tuple[Float[Array, " dim"], np.ndarray, list[LiquidState], Float[Array, "draw dim"]]:
-        """Return where to simulate next, how small the sample sizes are, the states that are missing a reference, and draws."""
+    def _about_the_mode(self, target: Target, key: PRNGKeyArray) -> tuple[Float[np.ndarray, " state"], dict[str, Array]]:
+        """Find the mode; return the sample sizes there, and parameters where the posterior may go, those of the mode first."""
         energies = compile_energies(target)
         mode = find_mode(target, jax.random.fold_in(key, len(self.simulations)), energies)
         self.start = target.constrain(mode.location)
-        at_mode = self._sizes(target, mode.location[None])[:, 0]
-        missing = [state for state, size in zip(self.states, at_mode, strict=True) if size < self.placement.required]
         draws = self._plausible(target, energies, mode, jax.random.fold_in(key, 1))
-        if missing:
-            return mode.location, at_mode, missing, draws
-        sizes = self._sizes(target, draws)
-        lowest = np.quantile(sizes, 0.05, axis=1)
-        worst = int(np.argmin(lowest))
-        for index in [worst, *range(len(self.states))]:
-            draw = self._unserved(self.states[index], sizes[index], _MARGIN)
-            if draw is not None:
-                return draws[draw], lowest, [self.states[index]], draws
-        return mode.location, lowest, [], draws
+        parameters = jax.jit(jax.vmap(lambda at: target.latents(at).parameters))(draws)
+        return self._sizes({name: values[:1] for name, values in parameters.items()})[:, 0], parameters
+
+    def _serve(self, draws: dict[str, Array], sizes: Float[np.ndarray, "state draw"], margin: float = 1.0) -> bool:
+        """Simulate at the draws that lack a reference most, until none does or the budget is spent; return whether any did.
+
+        The mode is looked for again afterwards only: it hardly moves, and a search takes longer than a simulation.
+        """
+        found = False
+        while not self._spent() and (place := self._unserved(sizes, margin)) is not None:
+            state, draw = place
+            self._simulate({name: values[draw] for name, values in draws.items()}, [self.states[state]])
+            sizes, margin, found = self._sizes(draws), _MARGIN, True
+        return found
+
+    def _spent(self, number: int = 1) -> bool:
+        """Return whether the budget does not hold so many simulations more."""
+        return len(self.simulations) + number > self.placement.max_simulations
+
+    def _unserved(self, sizes: Float[np.ndarray, "state draw"], margin: float) -> tuple[int, int] | None:
+        """Return the state and the draw where a reference is missing most; none if all are as large as they have to be."""
+        fewest, rank = np.argsort(sizes, axis=1), sizes.shape[1] // 20
+        for state in np.argsort(np.quantile(sizes, 0.05, axis=1)):
+            here, order = sizes[state], fewest[state]
+            if here[order[rank]] < self.placement.required:
+                return int(state), int(order[rank])
+            if here[order[0]] < margin * self.liquids[self.states[state].liquid].smallest_sample:
+                return int(state), int(order[0])
+        return None
+
+    def _sizes(self, draws: dict[str, Array]) -> Float[np.ndarray, "state draw"]:
+        """Return the effective sample size at every state for the parameters of many draws."""
+        problem = self._problem()
+        one = jax.jit(lambda draws: jax.lax.map(lambda at: sample_sizes(problem, self.states, at), draws, batch_size=BATCH))
+        return np.asarray(one(draws)).T
 
     def _plausible(self, target: Target, energies: Energies, mode: Mode, key: PRNGKeyArray) -> Float[Array, "draw dim"]:
         """Return draws from the normal approximation at a mode, and wider ones, where the posterior may go; the mode first."""
@@ -314,17 +328,6 @@ class _Work:
         observed = {name: values[None] for name, values in target.observed.items()}
         values = [energies(part[None], observed)[0][0] for part in jnp.split(draws, number // batch)]
         return draws[np.asarray(jnp.concatenate(values)) <= 0.5 * tail - float(mode.log_density)]
-
-    def _unserved(self, state: LiquidState, sizes: Float[np.ndarray, " draw"], margin: float = 1.0) -> int | None:
-        """Return the draw where a reference is missing at a state; none if its sample sizes are as large as they have to be."""
-        fewest, rank = np.argsort(sizes), len(sizes) // 20
-        if sizes[fewest[rank]] < self.placement.required:
-            return int(fewest[rank])
-        return int(fewest[0]) if sizes[fewest[0]] < margin * self.liquids[state.liquid].smallest_sample else None
-
-    def _sizes(self, target: Target, draws: Float[Array, "draw dim"]) -> Float[np.ndarray, "state draw"]:
-        at_draws = target.at_draws(lambda latents, *_: sample_sizes(target.problem, self.states, latents.parameters))
-        return np.asarray(at_draws(draws, None)).T
 
     def _problem(self) -> CalibrationProblem:
         grown = [
