@@ -69,6 +69,7 @@ for _quantity in (
     Quantity("density", "1/angstrom^3", r"\rho", "number density", positive=True),
     Quantity("separation", "angstrom", "r", "separation", positive=True),
     Quantity("wavevector", "1/angstrom", "q", "wave vector", positive=True),
+    Quantity("torsion_angle", "degree", r"\phi", "torsion angle"),
     Quantity("pressure", "MPa", "p", "pressure", ("temperature", "density")),
     Quantity("reduced_temperature", "", "T^*", "reduced temperature", positive=True),
     Quantity("reduced_density", "", r"\rho^*", "reduced density", positive=True),
@@ -87,6 +88,10 @@ for _quantity in (
     Quantity("dimer_energy", "kJ/mol", "U", "dimer interaction energy", ("separation",)),
     Quantity("well_depth", "kJ/mol", r"D_\mathrm{e}", "depth of the dimer well", positive=True),
     Quantity("well_distance", "angstrom", r"r_\mathrm{e}", "distance of the dimer minimum", positive=True),
+    Quantity("torsion_energy", "kJ/mol", "V", "torsion energy", ("torsion_angle",)),
+    Quantity("conformer_population", "", "p_b", "population of a conformer", ("temperature",)),
+    Quantity("conformer_free_energy", "kJ/mol", r"\Delta G", "free energy of a conformer", ("temperature",)),
+    Quantity("conformer_enthalpy", "kJ/mol", r"\Delta H", "enthalpy of a conformer", ("temperature",)),
     Quantity("internal_energy", "kJ/mol", "U", "configurational internal energy", ("temperature", "density")),
     Quantity(
         "residual_heat_capacity",

@@ -23,10 +23,25 @@ from bayesff.observables.liquid import (
 )
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
+from bayesff.observables.torsions import (
+    GAUCHE_MINUS,
+    GAUCHE_PLUS,
+    TRANS,
+    ConformerEnthalpy,
+    ConformerFreeEnergy,
+    ConformerPopulation,
+    TorsionEnergy,
+)
 from bayesff.observables.viscosity import DiluteViscosity
 
 __all__ = [
+    "GAUCHE_MINUS",
+    "GAUCHE_PLUS",
+    "TRANS",
     "ChemicalPotential",
+    "ConformerEnthalpy",
+    "ConformerFreeEnergy",
+    "ConformerPopulation",
     "DiluteViscosity",
     "DimerEnergy",
     "DimerWell",
@@ -50,6 +65,7 @@ __all__ = [
     "SecondVirial",
     "StructureFactor",
     "ThirdVirial",
+    "TorsionEnergy",
     "VapourPressure",
     "WellDepth",
     "WellDistance",

@@ -20,7 +20,6 @@ from jaxtyping import Array, Float, Int
 from bayesff import quantities
 from bayesff.covariance import Covariance
 from bayesff.errors import PrecisionError, StateError
-from bayesff.potentials.base import PairPotential
 
 
 class Prediction(eqx.Module):
@@ -45,17 +44,20 @@ class Observable(eqx.Module):
 
     @abstractmethod
     def evaluate(
-        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
+        self, potential: Any, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Float[Array, " datum"] | Covariance]:
-        """Return the mean in the canonical unit, and its numerical standard error (or full covariance)."""
+        """Return the mean in the canonical unit, and its numerical standard error (or full covariance).
 
-    def predict(self, potential: PairPotential, state: Mapping[str, Any]) -> Prediction:
+        A subclass says which kind of potential it takes.
+        """
+
+    def predict(self, potential: Any, state: Mapping[str, Any]) -> Prediction:
         """Predict the observable at every state.
 
         Parameters
         ----------
         potential
-            The potential.
+            The potential, of the kind that `evaluate` takes.
         state
             The state columns that the quantity needs, in their canonical units, all of one length.
 

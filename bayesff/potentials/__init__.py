@@ -10,6 +10,14 @@ from bayesff.potentials.lennard_jones import LennardJones
 from bayesff.potentials.mie import Mie
 from bayesff.potentials.square_well import HardSphere, SquareWell
 from bayesff.potentials.tang_toennies import TangToennies
+from bayesff.potentials.torsions import (
+    FourierTorsion,
+    OPLSTorsion,
+    PeriodicTorsion,
+    RyckaertBellemans,
+    TorsionPotential,
+    torsion_from,
+)
 from bayesff.potentials.truncation import ForceShiftedCut, PlainCut, ShiftedCut, SwitchedCut, Truncation
 
 __all__ = [
@@ -17,21 +25,27 @@ __all__ = [
     "Buckingham",
     "FeynmanHibbs",
     "ForceShiftedCut",
+    "FourierTorsion",
     "HardSphere",
     "LennardJones",
     "Mie",
     "Morse",
+    "OPLSTorsion",
     "PairPotential",
+    "PeriodicTorsion",
     "PlainCut",
     "Potential",
+    "RyckaertBellemans",
     "ScaledPotential",
     "ShiftedCut",
     "SquareWell",
     "SumPotential",
     "SwitchedCut",
     "TangToennies",
+    "TorsionPotential",
     "Truncation",
     "geometric",
     "lorentz_berthelot",
     "parameter",
+    "torsion_from",
 ]
