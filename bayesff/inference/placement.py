@@ -288,7 +288,7 @@ class _Work:
     def _serve(self, draws: dict[str, Array], sizes: Float[np.ndarray, "state draw"], margin: float = 1.0) -> bool:
         """Simulate at the draws that lack a reference most, until none does or the budget is spent; return whether any did.
 
-        The mode is looked for again afterwards only: it hardly moves, and a search takes longer than a simulation.
+        The mode is looked for again afterwards only: it hardly moves, and a search takes as long as a simulation.
         """
         found = False
         while not self._spent() and (place := self._unserved(sizes, margin)) is not None:

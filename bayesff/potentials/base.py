@@ -31,6 +31,11 @@ def as_float(value: Any) -> Array:
     return jnp.asarray(value, dtype=jnp.result_type(float))
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a potential may be multiplied by this."""
+    return isinstance(value, float | int | np.number | np.ndarray | Array) and jnp.ndim(value) == 0
+
+
 def traced(*values: Any) -> bool:
     """Return whether JAX is tracing any of these values, so that they have no number to check."""
     return any(isinstance(value, Tracer) for value in values)
@@ -128,8 +133,7 @@ class PairPotential(Potential):
         return SumPotential((self, other)) if isinstance(other, PairPotential) else NotImplemented
 
     def __mul__(self, factor: Any) -> "PairPotential":
-        is_number = isinstance(factor, float | int | np.number | np.ndarray | Array) and jnp.ndim(factor) == 0
-        return self.scale(factor) if is_number else NotImplemented
+        return self.scale(factor) if is_number(factor) else NotImplemented
 
     def __rmul__(self, factor: Any) -> "PairPotential":
         return self.__mul__(factor)

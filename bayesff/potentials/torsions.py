@@ -26,7 +26,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
-from bayesff.potentials.base import Potential, as_float, parameter, traced
+from bayesff.potentials.base import Potential, as_float, is_number, parameter, traced
 
 _POWERS = np.array([np.pad(np.polynomial.chebyshev.poly2cheb((-1.0) ** n * np.eye(6)[n]), (0, 5 - n)) for n in range(6)])
 """Row n: the coefficients of ``cos(k phi)`` in ``cos(phi - pi)**n``, by ``cos(k phi) = T_k(cos phi)``."""
@@ -59,7 +59,7 @@ class TorsionPotential(Potential):
         return FourierTorsion(padded[0] + padded[2], padded[1] + padded[3])
 
     def __mul__(self, factor: Any) -> "FourierTorsion":
-        if not (isinstance(factor, float | int | np.number | np.ndarray | Array) and jnp.ndim(factor) == 0):
+        if not is_number(factor):
             return NotImplemented
         cosines, sines = self.fourier()
         return FourierTorsion(as_float(factor) * cosines, as_float(factor) * sines)
