@@ -34,6 +34,9 @@ PLANCK = 6.62607015e-34
 HBAR_SQUARED_OVER_MASS = (PLANCK / 6.283185307179586) ** 2 * AVOGADRO**2 * 1e20 * 1e-3 / 1e-3
 """hbar^2 / (1 g/mol) [kJ/mol angstrom^2]: divide by a molar mass in g/mol to get hbar^2/m."""
 
+COULOMB_CONSTANT = 1.602176634e-19**2 * AVOGADRO / (2 * 6.283185307179586 * 8.8541878128e-12) * 1e10 * 1e-3
+"""e^2 N_A / (4 pi epsilon_0) [kJ/mol angstrom/e^2] (CODATA 2018): the energy of two elementary charges one angstrom apart."""
+
 
 def convert(value: Any, unit: str | None, to: str, *, molar_mass: float | int | None = None) -> Any:
     r"""Convert a number or an array from one unit to another.

@@ -119,3 +119,9 @@ def test_hbar_squared():
     atomic_mass = 1e-3 / units.AVOGADRO
     expected = (units.PLANCK / (2 * np.pi)) ** 2 / atomic_mass * units.AVOGADRO * 1e-3 * 1e20
     assert pytest.approx(expected, rel=1e-12) == units.HBAR_SQUARED_OVER_MASS
+
+
+def test_the_coulomb_constant_is_a_hartree_times_a_bohr() -> None:
+    """Two elementary charges a bohr radius apart (0.529177210903 angstrom, CODATA 2018) have an energy of one hartree."""
+    assert pytest.approx(HARTREE_PER_MOLE * 0.529177210903, rel=1e-9) == units.COULOMB_CONSTANT
+    assert pytest.approx(1389.35458, abs=5e-6) == units.COULOMB_CONSTANT
