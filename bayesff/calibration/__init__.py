@@ -11,7 +11,7 @@ from bayesff.calibration.error_models import (
 )
 from bayesff.calibration.likelihood import Likelihood
 from bayesff.calibration.pooling import CompletePooling, NoPooling, PartialPooling, Pooling
-from bayesff.calibration.priors import Prior
+from bayesff.calibration.priors import Prior, weight_priors
 from bayesff.calibration.problem import CalibrationProblem, Latents
 from bayesff.calibration.terms import Term
 
@@ -32,4 +32,5 @@ __all__ = [
     "Prior",
     "StudentTNoise",
     "Term",
+    "weight_priors",
 ]

@@ -1,11 +1,13 @@
 """Priors with units."""
 
+import math
 from dataclasses import dataclass
 
 import numpyro.distributions as dist
 from numpyro.distributions.transforms import AffineTransform
 
 from bayesff import units
+from bayesff.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -44,3 +46,31 @@ class Prior:
             return self.distribution
         domain = self.distribution.support or dist.constraints.real
         return dist.TransformedDistribution(self.distribution, AffineTransform(0.0, factor, domain=domain))
+
+
+def weight_priors(num_weights: int, sd: float = 1.0, unit: str = "") -> dict[str, Prior]:
+    """Return normal priors about zero of the weights ``w0``, ``w1``, ... of a potential that is linear in them.
+
+    Parameters
+    ----------
+    num_weights
+        Number of weights.
+    sd
+        Standard deviation of each, in ``unit``; that of a Gaussian process is one, a pure number.
+    unit
+        The unit, such as ``"kJ/mol"`` for the weights of a radial-basis network.
+
+    Raises
+    ------
+    ParameterError
+        If the standard deviation is not finite and greater than zero.
+
+    Examples
+    --------
+    >>> from bayesff.calibration import weight_priors
+    >>> list(weight_priors(3))
+    ['w0', 'w1', 'w2']
+    """
+    if not (math.isfinite(sd) and sd > 0):
+        raise ParameterError(f"weight_priors: sd must be finite and greater than zero, found {sd}: take 1 for a Gaussian process")
+    return {f"w{k}": Prior(dist.Normal(0.0, sd), unit) for k in range(num_weights)}

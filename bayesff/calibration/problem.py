@@ -142,15 +142,14 @@ class CalibrationProblem:
             raise ParameterError(
                 f"the potential does not take the parameters {', '.join(self.priors)} of the priors ({error}): rename a prior"
             ) from None
-        declared = made.parameter_units()
-        parameter_units = {name: declared.get(name, prior.unit) for name, prior in self.priors.items()}
+        declared = made.declared_parameters()
+        parameter_units = {name: declared.get(name, (prior.unit,))[0] for name, prior in self.priors.items()}
         for name, prior in self.priors.items():
             prior.within(parameter_units[name])
         positive = {
             name
             for name, prior in self.priors.items()
-            if name in made.positive_parameters()
-            or (name not in declared and prior.distribution.support is dist.constraints.positive)
+            if (declared[name][1] if name in declared else prior.distribution.support is dist.constraints.positive)
         }
         return parameter_units, frozenset(positive)
 

@@ -6,8 +6,11 @@ from bayesff.potentials.combining import geometric, lorentz_berthelot
 from bayesff.potentials.composition import ScaledPotential, SumPotential
 from bayesff.potentials.exponential import Buckingham, Morse
 from bayesff.potentials.feynman_hibbs import FeynmanHibbs
+from bayesff.potentials.gaussian_process import GaussianProcessPair
 from bayesff.potentials.lennard_jones import LennardJones
+from bayesff.potentials.linear import Curve, LinearPair, WeightPosterior
 from bayesff.potentials.mie import Mie
+from bayesff.potentials.radial_basis import RadialBasisPair
 from bayesff.potentials.square_well import HardSphere, SquareWell
 from bayesff.potentials.tang_toennies import TangToennies
 from bayesff.potentials.torsions import (
@@ -23,11 +26,14 @@ from bayesff.potentials.truncation import ForceShiftedCut, PlainCut, ShiftedCut,
 __all__ = [
     "AxilrodTeller",
     "Buckingham",
+    "Curve",
     "FeynmanHibbs",
     "ForceShiftedCut",
     "FourierTorsion",
+    "GaussianProcessPair",
     "HardSphere",
     "LennardJones",
+    "LinearPair",
     "Mie",
     "Morse",
     "OPLSTorsion",
@@ -35,6 +41,7 @@ __all__ = [
     "PeriodicTorsion",
     "PlainCut",
     "Potential",
+    "RadialBasisPair",
     "RyckaertBellemans",
     "ScaledPotential",
     "ShiftedCut",
@@ -44,6 +51,7 @@ __all__ = [
     "TangToennies",
     "TorsionPotential",
     "Truncation",
+    "WeightPosterior",
     "geometric",
     "lorentz_berthelot",
     "parameter",

@@ -88,6 +88,19 @@ class Potential(eqx.Module):
         """Return the names of the parameters that are defined for positive values only."""
         return frozenset(field.name for field in fields(cls) if field.metadata.get("positive"))
 
+    def declared_parameters(self) -> dict[str, tuple[str, bool]]:
+        """Return unit and positivity of all parameters, by name: its own, and those of potentials within it.
+
+        A sum or a truncation of a form has the form's parameters; a name that inner potentials declare differently is left out.
+        """
+        own = {name: (unit, name in self.positive_parameters()) for name, unit in self.parameter_units().items()}
+        inner: dict[str, set[tuple[str, bool]]] = {}
+        for value in (getattr(self, field.name) for field in fields(self)):
+            for part in value if isinstance(value, tuple) else (value,):
+                for name, facts in part.declared_parameters().items() if isinstance(part, Potential) else ():
+                    inner.setdefault(name, set()).add(facts)
+        return {name: facts.pop() for name, facts in inner.items() if len(facts) == 1} | own
+
 
 class PairPotential(Potential):
     """A potential of the distance between two particles.

@@ -20,11 +20,12 @@ from bayesff.calibration import (
     Prior,
     StudentTNoise,
     Term,
+    weight_priors,
 )
 from bayesff.datasets import DataSet, Environment, Source
 from bayesff.errors import ParameterError, StudyError, UnitError
 from bayesff.observables import DimerEnergy, SecondVirial, WellDepth
-from bayesff.potentials import LennardJones, Mie
+from bayesff.potentials import LennardJones, Mie, PlainCut, RadialBasisPair
 
 GAS_CONSTANT = 8.31446261815324e-3
 PRIORS = {"epsilon": Prior(dist.Uniform(80.0, 160.0), "K"), "sigma": Prior(dist.Normal(0.34, 0.01), "nm")}
@@ -122,6 +123,25 @@ def test_improper_prior():
     flat = Prior(dist.ImproperUniform(dist.constraints.positive, (), ()), "kJ/mol")
     with pytest.raises(ParameterError, match="epsilon: the prior cannot be normalised: give a proper one, for example a wide Un"):
         make_problem(priors={**PRIORS, "epsilon": flat})
+
+
+def test_parameters_of_potentials_within_have_their_units():
+    """A truncation, a sum and a mean declare nothing of their own: a depth in K must not be taken for kJ/mol."""
+    terms = [Term(PARTS, DimerEnergy())]
+    cut = CalibrationProblem(lambda **given: PlainCut(LennardJones(**given), cutoff=9.0), PRIORS, terms)
+    assert cut.parameter_units == {"epsilon": "kJ/mol", "sigma": "angstrom"}
+    assert cut.positive == {"epsilon", "sigma"}
+    unlike = CalibrationProblem(lambda **given: LennardJones(**given) + Mie(1.0, 3.4), PRIORS, terms)
+    assert unlike.parameter_units == cut.parameter_units
+    network = RadialBasisPair.factory(2, LennardJones, centres=(3.5, 4.5), width=0.5)
+    weighted = CalibrationProblem(network, PRIORS | weight_priors(2, 50.0, "K"), terms)
+    assert weighted.parameter_units == cut.parameter_units | {"w0": "kJ/mol", "w1": "kJ/mol"}
+    assert weighted.positive == cut.positive
+
+
+def test_the_scale_of_weights():
+    with pytest.raises(ParameterError, match=r"weight_priors: sd must be finite and greater than zero, found 0\.0: take 1 for a"):
+        weight_priors(3, 0.0)
 
 
 # Pooling

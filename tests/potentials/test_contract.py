@@ -33,6 +33,18 @@ POTENTIALS: dict[str, bp.PairPotential] = {
     "repulsive_core": bp.ShiftedCut(LENNARD_JONES, cutoff=3.405 * 2 ** (1 / 6)),
     "force_shifted_cut": bp.ForceShiftedCut(LENNARD_JONES, cutoff=9.0),
     "switched_cut": bp.SwitchedCut(LENNARD_JONES, switch_distance=7.5, cutoff=9.0),
+    "gaussian_process": bp.GaussianProcessPair(
+        LENNARD_JONES,
+        [0.5, -0.8, 1.1, 0.3, -0.6, 0.9, -1.2, 0.4, 0.2, -0.7],
+        strength=0.2,
+        length=3.4,
+        correlation=0.16,
+        inner=2.6,
+        cutoff=11.0,
+    ),
+    "radial_basis": bp.RadialBasisPair(
+        bp.LennardJones(epsilon=0.6, sigma=3.3), [0.4, -0.6, -0.3], centres=(3.4, 4.2, 5.0), width=0.6
+    ),
 }
 
 STEPPED = frozenset({"square_well", "hard_sphere", "sum_with_core", "scaled_core", "plain_cut"})
@@ -82,7 +94,7 @@ def test_tree_round_trip(name):
 @ALL
 def test_a_stack_of_parameters_maps_over_draws(name):
     potential = POTENTIALS[name]
-    draws = jax.tree.map(lambda leaf: leaf * jnp.array([1.0, 1.001, 1.002]), potential)
+    draws = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.001 * leaf, 1.002 * leaf]), potential)
     energies = jax.jit(jax.vmap(energy, in_axes=(0, None)))(draws, 4.1)
     assert energies.shape == (3,)
     np.testing.assert_allclose(energies[0], potential.pair_energy(4.1), rtol=1e-12)
