@@ -340,6 +340,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
         progress.show("", "reading the study", 0, 1)
         _use_device(options.device)
         from bayesff import keeping, processors, refitting, reporting, running
+        from bayesff.assessment import find_all
         from bayesff.study import load
 
         reporting.check_output(folder, options.overwrite)
@@ -381,6 +382,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
             folder,
             seed=options.seed,
             provenance=provenance,
+            findings=[*reporting.recovered(trees, study.truths), *find_all(study.findings, trees)],
             overwrite=options.overwrite,
             progress=partial(progress.show, ""),
         )

@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ import bayesff
 from bayesff.errors import BayesffError, StudyError
 
 if TYPE_CHECKING:
-    from bayesff.assessment import Transfer
+    from bayesff.assessment import Finder, Transfer
     from bayesff.calibration import CalibrationProblem
     from bayesff.inference import Placement
 
@@ -41,6 +41,13 @@ class Study:
         What a transfer assessment is asked: tolerances, and the prior of the spread between environments.
     placement
         How the reference simulations of liquids are placed.
+    truths
+        For candidates with synthetic data the parameters that these were made from, in the units of the priors; the report says
+        whether they are found again.
+    findings
+        Functions of the posteriors that answer what this study asks beside the transfer assessment: each takes the posterior of
+        every candidate by its name (with the transfer assessment, where it was asked for) and returns
+        `bayesff.assessment.Finding` objects.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Study:
     sampler: Any = field(default_factory=lambda: _default_sampler())
     transfer: "Transfer" = field(default_factory=lambda: _default_transfer())
     placement: "Placement" = field(default_factory=lambda: _default_placement())
+    truths: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    findings: "Sequence[Finder]" = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w-]*", self.name):
@@ -60,6 +69,17 @@ class Study:
         for label in self.problems:
             if not label.isidentifier():
                 raise StudyError(f"study {self.name!r}: a candidate's name must be a plain word, found {label!r}")
+        for label, known in self.truths.items():
+            if label not in self.problems:
+                raise StudyError(
+                    f"study {self.name!r}: truths name {label!r}, the candidates are {', '.join(self.problems)}: correct the name"
+                )
+            for parameter in known:
+                if parameter not in self.problems[label].priors:
+                    raise StudyError(
+                        f"study {self.name!r}: the truth {parameter!r} must be a parameter of {label}, found "
+                        f"{', '.join(self.problems[label].priors)}: correct the name"
+                    )
 
 
 def _default_sampler() -> Any:

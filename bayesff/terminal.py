@@ -122,6 +122,11 @@ def show_results(where: Console, run: "Run", quick: bool) -> None:
         where.print("This was a quick run: leave out --quick for the study's own number of draws.")
     for sentence in run.verdict.summary:
         where.print(sentence)
+    if run.answers:
+        where.print()
+        where.print("What the study finds", style="bold")
+        for answer in run.answers:
+            where.print(Padding(answer, (0, 0, 0, 2)))
     if run.transfer is not None:
         where.print()
         where.print("Transferability", style="bold")

@@ -3,6 +3,7 @@
 import bayesff.calibration  # noqa: F401  (loads NumPyro as a whole, before a part of it is imported)
 from bayesff.assessment.comparison import comparable, compare, compare_tables, stacking_weights
 from bayesff.assessment.error_terms import discrepancy, error_scales, group_biases
+from bayesff.assessment.findings import Chart, Finder, Finding, Line, find_all, transferability
 from bayesff.assessment.predictive import covered, crps, pit
 from bayesff.assessment.scoring import LEVELS, MAX_PARETO_K, aggregate, scores
 from bayesff.assessment.summaries import display, prior_contraction, summarise
@@ -13,8 +14,12 @@ from bayesff.assessment.trees import Contents, contents, draws, environments, pa
 __all__ = [
     "LEVELS",
     "MAX_PARETO_K",
+    "Chart",
     "Contents",
+    "Finder",
+    "Finding",
     "LeaveOneOut",
+    "Line",
     "Published",
     "Tolerance",
     "Transfer",
@@ -30,6 +35,7 @@ __all__ = [
     "draws",
     "environments",
     "error_scales",
+    "find_all",
     "group_biases",
     "leave_one_out",
     "parameter_names",
@@ -39,4 +45,5 @@ __all__ = [
     "scores",
     "stacking_weights",
     "summarise",
+    "transferability",
 ]

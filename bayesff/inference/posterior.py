@@ -274,7 +274,7 @@ def _grids(target: Target) -> dict[str, Points]:
         for environment in environments:
             rows = data.environment == environment
             if len(data.state) == 1:
-                states.append({k: np.geomspace(c[rows].min(), c[rows].max(), NUM_GRID_POINTS) for k, c in data.state.items()})
+                states.append({key: _between(column[rows]) for key, column in data.state.items()})
             else:
                 first = _distinct([column[rows] for column in data.state.values()])
                 states.append({key: column[rows][first] for key, column in data.state.items()})
@@ -288,6 +288,12 @@ def _grids(target: Target) -> dict[str, Points]:
             environments=data.environments,
         )
     return found
+
+
+def _between(column: np.ndarray) -> np.ndarray:
+    """Return states from the lowest to the highest, in equal ratios where they are positive, else at equal distances."""
+    low, high = column.min(), column.max()
+    return (np.geomspace if low > 0 else np.linspace)(low, high, NUM_GRID_POINTS)
 
 
 def _distinct(columns: list[np.ndarray]) -> np.ndarray:

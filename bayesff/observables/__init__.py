@@ -21,6 +21,7 @@ from bayesff.observables.liquid import (
     Pressure,
     StructureFactor,
 )
+from bayesff.observables.neighbours import NearestNeighbourDistance
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.torsions import (
@@ -32,6 +33,7 @@ from bayesff.observables.torsions import (
     ConformerPopulation,
     TorsionEnergy,
 )
+from bayesff.observables.treated import Treated
 from bayesff.observables.viscosity import DiluteViscosity
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "LiquidCompressibility",
     "LiquidDensity",
     "MieLiquid",
+    "NearestNeighbourDistance",
     "Observable",
     "PairDistribution",
     "Prediction",
@@ -66,6 +69,7 @@ __all__ = [
     "StructureFactor",
     "ThirdVirial",
     "TorsionEnergy",
+    "Treated",
     "VapourPressure",
     "WellDepth",
     "WellDistance",

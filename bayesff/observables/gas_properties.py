@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from bayesff.errors import ParameterError, StateError
 from bayesff.observables.base import Observable
 from bayesff.observables.second_virial import SecondVirial
+from bayesff.observables.third_virial import ThirdVirial
 from bayesff.potentials.base import PairPotential, traced
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
@@ -21,19 +22,23 @@ MONATOMIC_HEAT_CAPACITY = 2.5e3 * GAS_CONSTANT
 class IsothermalCompressibility(Observable):
     r"""The isothermal compressibility :math:`\kappa_T` [1/MPa] of a dilute gas.
 
-    .. math:: \kappa_T = \frac{1}{\rho R T\,(1 + 2 B_2 \rho)}
+    .. math:: \kappa_T = \frac{1}{\rho R T\,(1 + 2 B_2 \rho + 3 B_3 \rho^2)}
 
-    which follows from the virial series after the second coefficient, and is of use while :math:`|2 B_2\rho|` is small. The
-    truncated series has a spinodal where the bracket is zero: below ``smallest_bracket`` it has nothing to say. With plain
+    which follows from the virial series after the second coefficient, or after the third if ``third_virial`` is given, and is of
+    use while what is left out, :math:`3 B_3\rho^2` or :math:`4 B_4\rho^3`, is small. The truncated series has a spinodal where
+    the bracket is zero: below ``smallest_bracket`` it has nothing to say. With plain
     numbers that is a `StateError`; under ``jit``, where a sampler may come there on its way, :math:`1/x` goes on along
-    its tangent, which is finite, positive, and as large as to be rejected. The numerical error is that of :math:`B_2`.
+    its tangent, which is finite, positive, and as large as to be rejected. The numerical error is that of
+    the virial coefficients.
 
     Parameters
     ----------
     second_virial
         How :math:`B_2` is computed: classically, if not given.
+    third_virial
+        How :math:`B_3` is computed; left out if not given.
     smallest_bracket
-        Least value of :math:`1 + 2 B_2 \rho` at which the formula is used.
+        Least value of the bracket at which the formula is used.
 
     References
     ----------
@@ -42,6 +47,7 @@ class IsothermalCompressibility(Observable):
 
     quantity: ClassVar[str] = "isothermal_compressibility"
     second_virial: SecondVirial = eqx.field(default_factory=SecondVirial)
+    third_virial: ThirdVirial | None = None
     smallest_bracket: float = eqx.field(static=True, default=0.01)
 
     def __check_init__(self) -> None:
@@ -56,21 +62,26 @@ class IsothermalCompressibility(Observable):
         temperature, density = state["temperature"], state["density"]
         virial, error = self.second_virial.evaluate(potential, state)
         per_virial = 2 * density / CUBIC_ANGSTROM_PER_MOLE
-        bracket, least = 1 + per_virial * virial, self.smallest_bracket
+        bracket, least, error = 1 + per_virial * virial, self.smallest_bracket, per_virial * error
+        if self.third_virial is not None:
+            third, third_error = self.third_virial.evaluate(potential, state)
+            per_third = 3 * (density / CUBIC_ANGSTROM_PER_MOLE) ** 2
+            bracket, error = bracket + per_third * third, error + per_third * third_error
         self._check(bracket, temperature, density)
         used = jnp.maximum(bracket, least)
         inverse = 1 / used + (used - bracket) / least**2
         ideal = 1 / (density * GAS_CONSTANT * temperature * MPA_PER_INTERNAL_PRESSURE)
-        return ideal * inverse, jax.lax.stop_gradient(ideal * per_virial / used**2 * error)
+        return ideal * inverse, jax.lax.stop_gradient(ideal / used**2 * error)
 
     def _check(self, bracket: Array, temperature: Array, density: Array) -> None:
         if traced(bracket):
             return
         worst = int(jnp.argmin(bracket))
         if bracket[worst] < self.smallest_bracket:
+            last, terms = ("B2", "1 + 2 B2 density") if self.third_virial is None else ("B3", "1 + 2 B2 density + 3 B3 density^2")
             raise StateError(
                 f"IsothermalCompressibility: at temperature {temperature[worst]:.6g} K and density {density[worst]:.6g} "
-                f"1/angstrom^3 the virial series after B2 is beyond its spinodal, 1 + 2 B2 density must be at least "
+                f"1/angstrom^3 the virial series after {last} is beyond its spinodal, {terms} must be at least "
                 f"{self.smallest_bracket:g}, found {bracket[worst]:.4g}: use a lower density"
             )
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayesff.reporting.provenance import collect
+    from bayesff.reporting.recovery import recovered
     from bayesff.reporting.run import Run, check_output, rebuild_report, write_run
     from bayesff.reporting.run_metrics import metrics
     from bayesff.reporting.store import load_facts, load_posterior, save_posterior
@@ -17,6 +18,7 @@ __all__ = [
     "load_posterior",
     "metrics",
     "rebuild_report",
+    "recovered",
     "save_posterior",
     "write_run",
 ]
@@ -25,6 +27,7 @@ __all__ = [
 _PLACES = {
     "metrics": "run_metrics",
     "collect": "provenance",
+    "recovery": "recovered",
     "Run": "run",
     "check_output": "run",
     "rebuild_report": "run",

@@ -1,7 +1,7 @@
 """``report.html``: one file that a person reads, without a network."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         transfer_rows=transfer_tables,
         tension=transfer_tables.tension_rows(assessed),
         left_out_comparison=transfer_tables.left_out_comparison_rows(assessed),
-        left_out=[picture for name, picture in shown.items() if name.startswith("left_out_") and name != "left_out_coverage"],
+        of_transfer=lambda *beginnings: _beginning(shown, beginnings),
         candidates=assessed.candidates,
         best=assessed.best,
         comparison=tables.comparison_rows(assessed),
@@ -58,9 +58,19 @@ def render(assessed: Assessed, pictures: Mapping[str, Any], figures: Path, facts
         pictures=shown,
         study=facts["study"],
         question=facts["question"],
+        answers=[(finding.text, shown.get(f"finding_{finding.name}")) for finding in facts["findings"]],
         seed=facts["seed"],
         provenance=_complete(facts["provenance"]),
     )
+
+
+_OF_TRANSFER = ("transfer_matrix", "spread", "values", "left_out_coverage", "left_out", "domain", "identifiability")
+
+
+def _beginning(shown: Mapping[str, "_Shown"], beginnings: Sequence[str]) -> list["_Shown"]:
+    """Return the pictures of the transfer assessment whose kind is one of these, whichever candidates they are of."""
+    kinds = {name: next((kind for kind in _OF_TRANSFER if name.startswith(kind)), "") for name in shown}
+    return [picture for name, picture in shown.items() if kinds[name] in beginnings]
 
 
 class _Shown:

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import xarray
 
+from bayesff.assessment import Finding
 from bayesff.errors import OutputError
 from bayesff.reporting.assessed import Assessed, assess
 from bayesff.reporting.report import render
@@ -41,6 +42,8 @@ class Run:
         For each candidate the rows of its parameter table.
     transfer
         What its transfer assessment says, if it has one.
+    answers
+        What the study finds beside.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class Run:
     verdict: Verdict
     parameters: dict[str, list[ParameterRow]]
     transfer: Transferability | None
+    answers: list[str]
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -92,6 +96,7 @@ def write_run(
     *,
     seed: int | None = None,
     provenance: Mapping[str, Any] | None = None,
+    findings: Sequence[Finding] = (),
     overwrite: bool = False,
     progress: Progress = _silent,
 ) -> Run:
@@ -111,6 +116,8 @@ def write_run(
         Seed of the run.
     provenance
         From `bayesff.reporting.provenance.collect`.
+    findings
+        What the study finds beside the scores that every study has.
     overwrite
         Whether a finished run in the folder is replaced; files that are not its own stay.
     progress
@@ -126,17 +133,19 @@ def write_run(
     trees = {name: storable_tree(tree) for name, tree in trees.items()}
     with temporary_folder(folder) as made:
         progress("report", 0, 100)
-        save_posterior(trees, made / "posterior.nc", study=study, question=question, seed=seed, provenance=provenance)
+        save_posterior(
+            trees, made / "posterior.nc", study=study, question=question, seed=seed, provenance=provenance, findings=findings
+        )
         assessed, facts = assess(trees), load_facts(made / "posterior.nc")
         progress("report", 20, 100)
         with atomic(made / "metrics.json") as file:
-            file.write_text(_json(metrics_of(study, seed, assessed)), encoding="utf-8")
+            file.write_text(_json(metrics_of(study, seed, assessed, findings)), encoding="utf-8")
         _write_report(made, assessed, facts, progress)
         with atomic(made / "manifest.json") as file:
             file.write_text(_json(_manifest(made, facts)), encoding="utf-8")
         _publish(made, folder)
     progress("report", 100, 100)
-    return _run(folder, assessed)
+    return _run(folder, assessed, facts)
 
 
 def rebuild_report(folder: str | Path, progress: Progress = _silent) -> Run:
@@ -163,18 +172,19 @@ def rebuild_report(folder: str | Path, progress: Progress = _silent) -> Run:
             (made / "manifest.json").write_text(_json(manifest), encoding="utf-8")
         _publish(made, folder)
     progress("report", 100, 100)
-    return _run(folder, assessed)
+    return _run(folder, assessed, facts)
 
 
-def _run(folder: Path, assessed: Assessed) -> Run:
+def _run(folder: Path, assessed: Assessed, facts: Mapping[str, Any]) -> Run:
     rows = {name: parameter_rows(candidate) for name, candidate in assessed.candidates.items()}
-    return Run(folder, folder / "report.html", assessed.converged, verdict(assessed), rows, transferability(assessed))
+    answers = [finding.text for finding in facts["findings"]]
+    return Run(folder, folder / "report.html", assessed.converged, verdict(assessed), rows, transferability(assessed), answers)
 
 
 def _write_report(folder: Path, assessed: Assessed, facts: Mapping[str, Any], progress: Progress) -> None:
     from bayesff.reporting import figures  # brings matplotlib, which takes a second
 
-    pictures = figures.draw(assessed)
+    pictures = figures.draw(assessed, facts["findings"])
     (folder / "figures").mkdir()
     figures.write_all(pictures, folder / "figures", lambda done, total: progress("report", 30 + 65 * done // total, 100))
     with atomic(folder / "report.html") as file:

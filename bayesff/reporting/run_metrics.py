@@ -1,11 +1,12 @@
 """``metrics.json``: the numbers of a run for scripts, in a versioned schema."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray
 
+from bayesff.assessment import Finding
 from bayesff.reporting.assessed import Assessed, Candidate, assess
 from bayesff.reporting.schema import Metrics
 from bayesff.reporting.transfer_metrics import comparison_metrics, transfer_metrics
@@ -26,7 +27,7 @@ def metrics(study: str, seed: int | None, trees: Mapping[str, xarray.DataTree]) 
     return metrics_of(study, seed, assess(trees))
 
 
-def metrics_of(study: str, seed: int | None, assessed: Assessed) -> dict[str, Any]:
+def metrics_of(study: str, seed: int | None, assessed: Assessed, findings: Sequence[Finding] = ()) -> dict[str, Any]:
     """Return the metrics of a run that has been assessed."""
     comparison = assessed.comparison
     checked = Metrics.model_validate(
@@ -38,6 +39,7 @@ def metrics_of(study: str, seed: int | None, assessed: Assessed) -> dict[str, An
             "comparison": None if comparison is None else _comparison(comparison),
             "transfer": {name: transfer_metrics(one) for name, one in assessed.candidates.items() if one.transfer} or None,
             "transfer_comparison": comparison_metrics(assessed.candidates),
+            "findings": {one.name: {"text": one.text, "values": dict(one.values)} for one in findings},
         }
     )
     return checked.model_dump(by_alias=True)

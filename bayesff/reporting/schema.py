@@ -307,6 +307,13 @@ class ComparedTransfer(_Part):
     log_z_sd: dict[str, float | None]
 
 
+class FindingFacts(_Part):
+    """One answer of a study, in words and numbers."""
+
+    text: str
+    values: dict[str, float]
+
+
 class Metrics(_Part):
     """The file."""
 
@@ -318,3 +325,4 @@ class Metrics(_Part):
     comparison: dict[str, Compared] | None
     transfer: dict[str, Transfer] | None = None
     transfer_comparison: dict[str, ComparedTransfer] | None = None
+    findings: dict[str, FindingFacts] = {}

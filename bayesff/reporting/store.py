@@ -1,13 +1,14 @@
 """``posterior.nc``: the posteriors of all candidates of a study in one file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray
 
+from bayesff.assessment import Finding
 from bayesff.errors import OutputError
 from bayesff.writing import atomic
 
@@ -16,7 +17,7 @@ FORMAT = 1
 
 # Draws of data, of which there are many, in single precision: their own Monte Carlo error is far larger.
 _SINGLE = ("posterior_predictive", "prior_predictive", "predictions", "log_likelihood")
-_OURS = ("format", "study", "question", "potential", "candidates", "seed", "provenance")
+_OURS = ("format", "study", "question", "potential", "candidates", "seed", "provenance", "findings")
 
 
 def save_posterior(
@@ -27,6 +28,7 @@ def save_posterior(
     question: str = "",
     seed: int | None = None,
     provenance: Mapping[str, Any] | None = None,
+    findings: Sequence[Finding] = (),
 ) -> None:
     """Write the posteriors of a study to one NetCDF file, under a temporary name that becomes the real one when it is complete.
 
@@ -45,6 +47,8 @@ def save_posterior(
         Seed that the draws were made from.
     provenance
         What is needed to repeat the run, from `bayesff.reporting.provenance`; kept as JSON.
+    findings
+        What the study finds; kept as JSON.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def save_posterior(
         groups[place.rstrip("/") or "/"] = xarray.Dataset(attrs=tree.attrs)
         groups |= {f"{place}{group}": dataset for group, dataset in _groups(tree).items()}
     ours: dict[str, Any] = {"format": FORMAT, "study": study, "question": question, "potential": names[0], "candidates": names}
-    ours |= {"seed": seed, "provenance": dict(provenance or {})}
+    ours |= {"seed": seed, "provenance": dict(provenance or {}), "findings": [finding.to_json() for finding in findings]}
     root = xarray.DataTree.from_dict(groups)
     root.attrs |= storable(ours)
     with atomic(Path(path)) as temporary:
@@ -88,7 +92,7 @@ def load_posterior(path: str | Path) -> dict[str, xarray.DataTree]:
 
 
 def load_facts(path: str | Path) -> dict[str, Any]:
-    """Read what a posterior file says about its run: ``study``, ``question``, ``seed``, ``candidates`` and ``provenance``.
+    """Read what a posterior file says: ``study``, ``question``, ``seed``, ``candidates``, ``provenance`` and ``findings``.
 
     Raises
     ------
@@ -99,6 +103,7 @@ def load_facts(path: str | Path) -> dict[str, Any]:
         attributes = dict(opened.attrs)
     facts = {key: attributes[key] for key in ("format", "study", "question", "potential")}
     facts["seed"] = None if attributes["seed"] == "null" else int(attributes["seed"])
+    facts["findings"] = [Finding.from_json(found) for found in json.loads(attributes.get("findings", "[]"))]
     return facts | {key: json.loads(attributes[key]) for key in ("candidates", "provenance")}
 
 

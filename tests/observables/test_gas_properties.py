@@ -8,7 +8,7 @@ import pytest
 
 from bayesff import potentials as bp
 from bayesff.errors import ParameterError, StateError
-from bayesff.observables import IsothermalCompressibility, JouleThomson, SecondVirial
+from bayesff.observables import IsothermalCompressibility, JouleThomson, SecondVirial, ThirdVirial
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
 ARGON = bp.LennardJones(epsilon=0.996, sigma=3.405)
@@ -117,3 +117,20 @@ def test_arguments_are_checked():
         IsothermalCompressibility(smallest_bracket=0.0)
     with pytest.raises(StateError, match="IsothermalCompressibility: the state has no column 'density'"):
         IsothermalCompressibility().predict(ARGON, {"temperature": 300.0})
+
+
+def test_the_third_virial_adds_its_term_to_the_compressibility():
+    argon, state = ARGON, {"temperature": jnp.array([250.0]), "density": jnp.array([2e-3])}
+    with_third = IsothermalCompressibility(third_virial=ThirdVirial())
+    second = float(SecondVirial().predict(argon, state).mean[0])
+    third = float(ThirdVirial().predict(argon, state).mean[0])
+    molar = 2e-3 / 6.02214076e23 * 1e24  # mol/cm^3
+    expected = 1 / (molar * 8.31446261815324 * 250.0 * (1 + 2 * second * molar + 3 * third * molar**2))
+    found = with_third.predict(argon, state)
+    assert float(found.mean[0]) == pytest.approx(expected, rel=1e-12)
+    assert float(found.covariance.variance[0]) > 0
+    thin = {"temperature": jnp.array([250.0]), "density": jnp.array([1e-7])}
+    plain = float(IsothermalCompressibility().predict(argon, thin).mean[0])
+    assert float(with_third.predict(argon, thin).mean[0]) == pytest.approx(plain, rel=1e-10)
+    with pytest.raises(StateError, match=r"series after B3 is beyond its spinodal, 1 \+ 2 B2 density \+ 3 B3 density\^2 must be"):
+        with_third.predict(argon, {"temperature": jnp.array([90.0]), "density": jnp.array([3e-3])})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray
 
-from bayesff.assessment.comparison import stacking_weights
+from bayesff.assessment.comparison import comparable, stacking_weights
 from bayesff.assessment.transfer.coverage import left_out_coverage
 from bayesff.assessment.transfer.identifiability import identifiability
 from bayesff.assessment.transfer.predictions import left_out_curves, left_out_data, left_out_scores, transfer_matrix
@@ -122,8 +122,10 @@ def compare_left_out(candidates: Mapping[str, Fits]) -> xarray.Dataset | None:
         all data of an environment left out (pooled variant), with ``_sd`` (Monte Carlo); ``difference`` to the best and its
         ``difference_se`` from the scatter between environments; the stacking ``weight`` of the mixture that predicts left-out
         environments best; and ``log_z``, ``log_z_sd`` over ``variant``. None where there are fewer than two candidates or
-        environments.
+        environments, or the candidates have different data.
     """
+    if not comparable({name: next(iter(fits.values())) for name, fits in candidates.items()}):
+        return None
     tables = {name: left_out_scores(fits, "pooled") for name, fits in candidates.items()}
     if len(tables) < 2 or any(table is None for table in tables.values()):
         return None

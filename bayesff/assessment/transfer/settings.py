@@ -100,7 +100,7 @@ class Transfer:
     spread_tolerance
         The relative spread below which a parameter carries over.
     tolerances
-        For each term how far a prediction may be off; 5 % for those not named.
+        For each term of any candidate how far a prediction may be off; 5 % for those not named.
     sampler
         How refits are sampled. They are many, and each must only be good enough for scores.
     published
@@ -144,6 +144,10 @@ class Transfer:
         for name in self.spread if isinstance(self.spread, Mapping) else ():
             if name not in known:
                 raise StudyError(f"spread: {name!r} must be a parameter, found {', '.join(known)}: correct the name")
+        terms = list(dict.fromkeys(name for problem in problems.values() for name in problem.terms))
+        for name in self.tolerances:
+            if name not in terms:
+                raise StudyError(f"tolerances: {name!r} must be the name of a term, found {', '.join(terms)}: correct the name")
         for name, problem in problems.items():
             self._check(problem)
             for one in self.published.get(name, ()):
@@ -156,11 +160,7 @@ class Transfer:
 
     def _check(self, problem: CalibrationProblem) -> None:
         for name, tolerance in self.tolerances.items():
-            if name not in problem.terms:
-                raise StudyError(
-                    f"tolerances: {name!r} must be the name of a term, found {', '.join(problem.terms)}: correct the name"
-                )
-            if tolerance.unit:
+            if tolerance.unit and name in problem.terms:
                 units.factor(tolerance.unit, problem.points[name].unit)
 
 

@@ -1,10 +1,12 @@
 """The figures of a report. Matplotlib is imported here and nowhere else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bayesff.assessment import Finding
 from bayesff.reporting.assessed import Assessed
 from bayesff.reporting.figures.checks import chain_pictures, check_picture, comparison_picture
+from bayesff.reporting.figures.findings import finding_pictures
 from bayesff.reporting.figures.fit import fit_pictures
 from bayesff.reporting.figures.parameters import parameter_pictures
 from bayesff.reporting.figures.residuals import bias_pictures, residual_picture
@@ -14,10 +16,11 @@ from bayesff.reporting.figures.transfer import transfer_pictures
 __all__ = ["Picture", "draw", "write_all"]
 
 
-def draw(assessed: Assessed) -> dict[str, Picture]:
-    """Return all figures of a run, by their names."""
+def draw(assessed: Assessed, findings: Sequence[Finding] = ()) -> dict[str, Picture]:
+    """Return all figures of a run, by their names, those of the study's findings first."""
     with style():
         pictures = [
+            *finding_pictures(findings),
             *fit_pictures(assessed),
             *parameter_pictures(assessed),
             residual_picture(assessed),

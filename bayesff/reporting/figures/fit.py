@@ -34,8 +34,9 @@ class _Curve:
 
 
 def fit_pictures(assessed: Assessed) -> list[Picture]:
-    """Return one picture for each term: every candidate beside the others."""
-    return [_picture(assessed, name) for name in assessed.first.terms]
+    """Return one picture for each term: every candidate that has it beside the others."""
+    names = dict.fromkeys(name for candidate in assessed.candidates.values() for name in candidate.terms)
+    return [_picture(assessed, name) for name in names]
 
 
 def _picture(assessed: Assessed, term: str) -> Picture:

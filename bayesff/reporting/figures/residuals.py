@@ -12,7 +12,7 @@ from bayesff.reporting.wording import axis, candidate_text, ticks, words
 def residual_picture(assessed: Assessed) -> Picture:
     """Return the picture of the residuals of all candidates in every environment."""
     candidates = list(assessed.candidates.values())
-    labels = list(assessed.first.environments["environment"].to_numpy())
+    labels = list(dict.fromkeys(str(one) for own in candidates for one in own.environments["environment"].to_numpy()))
     height = 1.3 + len(labels) * (0.22 + 0.2 * len(candidates))
     figure = new_figure(10, height)
     axes = figure.subplots()
@@ -21,7 +21,8 @@ def residual_picture(assessed: Assessed) -> Picture:
         scores = candidate.environments
         alone = scores["rmse_potential_over_uncertainty"].to_numpy()
         whole = scores["rmse_over_uncertainty"].to_numpy()
-        where = np.arange(len(labels)) + _offset(index, len(candidates))
+        places = [labels.index(str(one)) for one in scores["environment"].to_numpy()]
+        where = np.array(places) + _offset(index, len(candidates))
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
         axes.hlines(where, whole, alone, color=colour, lw=1, alpha=0.6)
         axes.plot(whole, where, marker, mfc="white", color=colour, ms=6, ls="none")

@@ -1,5 +1,7 @@
 """Transferability: who predicts whom, what varies between environments, where predictions hold, what the data fix."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray
 from matplotlib import colormaps
@@ -9,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bayesff import quantities
+from bayesff import assessment, quantities
 from bayesff.assessment.transfer.predictions import OTHERS
 from bayesff.assessment.transfer.tolerances import DOMAIN
 from bayesff.reporting.assessed import Assessed, Candidate
@@ -33,16 +35,29 @@ from bayesff.reporting.transferability import (
     spread_text,
     tolerance_text,
 )
-from bayesff.reporting.wording import candidate_text, probability, significant
+from bayesff.reporting.wording import candidate_text, enumerate_words, probability, significant
 
 _GAP = 0.35
 
 
 def transfer_pictures(assessed: Assessed) -> list[Picture]:
-    """Return the pictures of a transfer assessment; none where there is none, and not those whose numbers are missing."""
-    shown = assessed_candidates(assessed)
-    if not shown:
-        return []
+    """Return the pictures of a transfer assessment; none where there is none, and not those whose numbers are missing.
+
+    Candidates with the same environments share their pictures; those of the first ones bear the plain names, later ones end in
+    ``_of_`` and the name of their first candidate.
+    """
+    groups: dict[tuple[str, ...], list[Candidate]] = {}
+    for candidate in assessed_candidates(assessed):
+        groups.setdefault(tuple(assessment.environments(candidate.tree)), []).append(candidate)
+    found: list[Picture] = []
+    for shown in groups.values():
+        suffix = f"_of_{shown[0].name}" if found else ""
+        of = f": {enumerate_words([candidate_text(one.name) for one in shown])}" if len(groups) > 1 else ""
+        found += [replace(one, name=f"{one.name}{suffix}", title=f"{one.title}{of}") for one in _pictures(shown)]
+    return found
+
+
+def _pictures(shown: list[Candidate]) -> list[Picture]:
     made = [
         _matrix_picture(shown),
         _spread_picture(shown),

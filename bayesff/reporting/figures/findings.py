@@ -1,0 +1,44 @@
+"""The pictures of what a study finds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from bayesff.assessment import Chart, Finding, Line
+from bayesff.reporting.figures.style import COLOURS, DATA, MARKERS, Picture, logarithmic, new_figure
+
+
+def finding_pictures(findings: Sequence[Finding]) -> list[Picture]:
+    """Return a picture for each finding that has a chart, ``finding_<name>``."""
+    return [_picture(finding.name, finding.chart) for finding in findings if finding.chart is not None]
+
+
+def _picture(name: str, chart: Chart) -> Picture:
+    figure = new_figure(10, 4.2)
+    axes = figure.subplots()
+    for index, line in enumerate(chart.lines):
+        _draw(axes, line, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+    if chart.logarithmic_x:
+        every = np.concatenate([np.asarray(line.x, dtype=float) for line in chart.lines])
+        logarithmic(axes, float(every.min()), float(every.max()))
+    low, high = axes.get_ylim()
+    if low < 0 < high:
+        axes.axhline(0.0, color=DATA, lw=0.7)
+    axes.set_xlabel(chart.x_label)
+    axes.set_ylabel(chart.y_label)
+    if len(chart.lines) > 1:
+        figure.legend(loc="outside lower center", ncols=min(len(chart.lines), 4))
+    return Picture(f"finding_{name}", chart.title, chart.caption, figure)
+
+
+def _draw(axes: Axes, line: Line, colour: str, marker: str) -> None:
+    x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
+    low, high = (y if side is None else np.asarray(side, dtype=float) for side in (line.low, line.high))
+    if line.points:
+        spread = None if line.low is None and line.high is None else np.stack([y - low, high - y])
+        axes.errorbar(x, y, spread, fmt=marker, ms=5, color=colour, label=line.label)
+        return
+    if line.low is not None or line.high is not None:
+        axes.fill_between(x, low, high, color=colour, alpha=0.22, lw=0)
+    axes.plot(x, y, color=colour, label=line.label)
