@@ -9,6 +9,7 @@ from bayesff.observables.coexistence import (
     VapourPressure,
 )
 from bayesff.observables.collisions import collision_integral
+from bayesff.observables.conformations import ConformationEnergy
 from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
 from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid, ScatteringLiquid
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
@@ -41,6 +42,7 @@ __all__ = [
     "GAUCHE_PLUS",
     "TRANS",
     "ChemicalPotential",
+    "ConformationEnergy",
     "ConformerEnthalpy",
     "ConformerFreeEnergy",
     "ConformerPopulation",
