@@ -98,6 +98,8 @@ for _quantity in (
         ("temperature", "density"),
         positive=True,
     ),
+    Quantity("cluster_energy", "kJ/mol", r"\Delta U", "interaction energy of a cluster", ("separation",)),
+    Quantity("many_body_energy", "kJ/mol", r"U_\mathrm{mb}", "many-body part of the energy of a cluster", ("separation",)),
     Quantity("torsion_energy", "kJ/mol", "V", "torsion energy", ("torsion_angle",)),
     Quantity(
         "conformation_energy",

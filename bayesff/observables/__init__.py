@@ -1,6 +1,7 @@
 """Observables: a potential and a state in, a prediction with its numerical covariance out."""
 
 from bayesff.observables.base import Observable, Prediction
+from bayesff.observables.clusters import ClusterEnergy, ManyBodyEnergy, Shape
 from bayesff.observables.coexistence import (
     EnthalpyOfVaporization,
     LiquidDensity,
@@ -42,6 +43,7 @@ __all__ = [
     "GAUCHE_PLUS",
     "TRANS",
     "ChemicalPotential",
+    "ClusterEnergy",
     "ConformationEnergy",
     "ConformerEnthalpy",
     "ConformerFreeEnergy",
@@ -58,6 +60,7 @@ __all__ = [
     "Liquid",
     "LiquidCompressibility",
     "LiquidDensity",
+    "ManyBodyEnergy",
     "MieLiquid",
     "NearestNeighbourDistance",
     "Observable",
@@ -68,6 +71,7 @@ __all__ = [
     "SaturatedVapourDensity",
     "ScatteringLiquid",
     "SecondVirial",
+    "Shape",
     "StructureFactor",
     "ThirdVirial",
     "TorsionEnergy",

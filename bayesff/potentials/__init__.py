@@ -13,9 +13,10 @@ from bayesff.potentials.alkanes import (
 )
 from bayesff.potentials.axilrod_teller import AxilrodTeller
 from bayesff.potentials.base import PairPotential, Potential, parameter
+from bayesff.potentials.clusters import ClusterPotential, PointCharges, SitePair
 from bayesff.potentials.combining import geometric, lorentz_berthelot
 from bayesff.potentials.composition import ScaledPotential, SumPotential
-from bayesff.potentials.exponential import Buckingham, Morse
+from bayesff.potentials.exponential import BornMayer, Buckingham, Morse
 from bayesff.potentials.factor_system import FactorSystem
 from bayesff.potentials.feynman_hibbs import FeynmanHibbs
 from bayesff.potentials.gaussian_process import GaussianProcessPair
@@ -24,6 +25,7 @@ from bayesff.potentials.linear import Curve, LinearPair, WeightPosterior
 from bayesff.potentials.mie import Mie
 from bayesff.potentials.nonbonded import NonbondedForceField, NonbondedParts
 from bayesff.potentials.one_four import AMBER_ONE_FOUR, CHARMM_ONE_FOUR, OPLS_ONE_FOUR, OneFourScaling
+from bayesff.potentials.polarisation import InducibleDipoles, TholeExponential, TholeLinear, Undamped
 from bayesff.potentials.radial_basis import RadialBasisPair
 from bayesff.potentials.square_well import HardSphere, SquareWell
 from bayesff.potentials.tang_toennies import TangToennies
@@ -45,7 +47,9 @@ __all__ = [
     "DECALIN_BONDS",
     "OPLS_ONE_FOUR",
     "AxilrodTeller",
+    "BornMayer",
     "Buckingham",
+    "ClusterPotential",
     "Conformations",
     "Curve",
     "FactorSystem",
@@ -54,6 +58,7 @@ __all__ = [
     "FourierTorsion",
     "GaussianProcessPair",
     "HardSphere",
+    "InducibleDipoles",
     "LennardJones",
     "LinearPair",
     "Mie",
@@ -65,18 +70,23 @@ __all__ = [
     "PairPotential",
     "PeriodicTorsion",
     "PlainCut",
+    "PointCharges",
     "Potential",
     "RadialBasisPair",
     "RyckaertBellemans",
     "ScaledPotential",
     "ShiftedCut",
+    "SitePair",
     "SquareWell",
     "SumPotential",
     "SwitchedCut",
     "TangToennies",
+    "TholeExponential",
+    "TholeLinear",
     "Topology",
     "TorsionPotential",
     "Truncation",
+    "Undamped",
     "WeightPosterior",
     "alkane",
     "all_atoms",

@@ -1,4 +1,4 @@
-"""Potentials whose repulsion is an exponential: Morse and Buckingham (exp-6)."""
+"""Potentials whose repulsion is an exponential: Born-Mayer, Morse and Buckingham (exp-6)."""
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,36 @@ from bayesff.potentials.base import PairPotential, as_float, innermost, paramete
 
 _LEAST_STEEPNESS = 7.0
 """The stationary point of the exp-6 form at ``distance`` is a minimum above this steepness only."""
+
+
+class BornMayer(PairPotential):
+    r"""The repulsion of closed shells :math:`U(r) = A\,e^{-r/\rho}`, finite as two particles coincide.
+
+    Parameters
+    ----------
+    strength
+        A [kJ/mol].
+    hardness
+        The length rho [angstrom] over which it falls by e.
+
+    References
+    ----------
+    M. Born, J. E. Mayer, Z. Phys. 75, 1 (1932), doi:10.1007/BF01340511
+
+    Example
+    -------
+    >>> round(float(BornMayer(strength=1e5, hardness=0.3).pair_energy(3.0)), 4)
+    4.54
+    """
+
+    strength: Float[Array, ""] = parameter("kJ/mol", positive=True)
+    hardness: Float[Array, ""] = parameter("angstrom", positive=True)
+
+    def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return self.strength * jnp.exp(-jnp.asarray(r) / self.hardness)
+
+    def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return self.pair_energy(radius) * _exponential_tail(1 / self.hardness, jnp.asarray(radius))
 
 
 class Morse(PairPotential):

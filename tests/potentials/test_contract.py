@@ -19,6 +19,7 @@ POTENTIALS: dict[str, bp.PairPotential] = {
     "mie": bp.Mie(epsilon=1.2, sigma=3.3, repulsive=14.5, attractive=6.3),
     "mie_almost_equal_exponents": bp.Mie(epsilon=1.2, sigma=3.3, repulsive=6.001, attractive=6.0),
     "morse": bp.Morse(well_depth=1.1, distance=3.8, steepness=1.6),
+    "born_mayer": bp.BornMayer(strength=1.7e5, hardness=0.337),
     "buckingham": bp.Buckingham(epsilon=1.0, distance=3.8, steepness=13.5),
     "argon": bp.TangToennies.argon(),
     "krypton": bp.TangToennies.krypton(),
