@@ -27,7 +27,7 @@ __all__ = [
 _PLACES = {
     "metrics": "run_metrics",
     "collect": "provenance",
-    "recovery": "recovered",
+    "recovered": "recovery",
     "Run": "run",
     "check_output": "run",
     "rebuild_report": "run",
