@@ -88,6 +88,7 @@ for _quantity in (
     Quantity("joule_thomson", "K/MPa", r"\mu_\mathrm{JT}^0", "Joule-Thomson coefficient at zero density", ("temperature",)),
     Quantity("viscosity", "uPa*s", r"\eta_0", "viscosity at zero density", ("temperature",), positive=True),
     Quantity("dimer_energy", "kJ/mol", "U", "dimer interaction energy", ("separation",)),
+    Quantity("pair_force", "kJ/mol/angstrom", "F", "force between two particles", ("separation",)),
     Quantity("well_depth", "kJ/mol", r"D_\mathrm{e}", "depth of the dimer well", positive=True),
     Quantity("well_distance", "angstrom", r"r_\mathrm{e}", "distance of the dimer minimum", positive=True),
     Quantity(

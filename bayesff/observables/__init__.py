@@ -11,7 +11,7 @@ from bayesff.observables.coexistence import (
 )
 from bayesff.observables.collisions import collision_integral
 from bayesff.observables.conformations import ConformationEnergy
-from bayesff.observables.dimer import DimerEnergy, DimerWell, WellDepth, WellDistance
+from bayesff.observables.dimer import DimerEnergy, DimerWell, PairForce, WellDepth, WellDistance
 from bayesff.observables.fluids import IntegralEquationLiquid, Liquid, MieLiquid, ScatteringLiquid
 from bayesff.observables.gas_properties import IsothermalCompressibility, JouleThomson
 from bayesff.observables.liquid import (
@@ -24,6 +24,7 @@ from bayesff.observables.liquid import (
     StructureFactor,
 )
 from bayesff.observables.neighbours import NearestNeighbourDistance
+from bayesff.observables.restoring import restoring_factor
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.torsions import (
@@ -65,6 +66,7 @@ __all__ = [
     "NearestNeighbourDistance",
     "Observable",
     "PairDistribution",
+    "PairForce",
     "Prediction",
     "Pressure",
     "SaturatedLiquidDensity",
@@ -80,4 +82,5 @@ __all__ = [
     "WellDepth",
     "WellDistance",
     "collision_integral",
+    "restoring_factor",
 ]

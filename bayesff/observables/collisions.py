@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
 from bayesff.observables.turning_points import LARGEST_EXPONENT, Landmarks, Turns, gauss, landmarks, turning_points
-from bayesff.potentials.base import PairPotential
+from bayesff.potentials.base import PairPotential, require_integrable
 from bayesff.potentials.square_well import HardSphere, SquareWell
 from bayesff.potentials.truncation import PlainCut
 from bayesff.units import GAS_CONSTANT
@@ -148,6 +148,7 @@ def _check(potential: PairPotential, orders: tuple[tuple[int, int], ...], resolu
     for power, moment in orders:
         if power < 1 or moment < 1:
             raise ParameterError(f"collision integral: the orders l and s start at 1, found ({power}, {moment})")
+    require_integrable(potential, "collision integral")
     parts = jax.tree_util.tree_leaves(potential, is_leaf=lambda part: isinstance(part, _DISCONTINUOUS))
     steps = [type(part).__name__ for part in parts if isinstance(part, _DISCONTINUOUS)] or _steps(potential)
     if steps:

@@ -1,4 +1,4 @@
-r"""Observables of two particles alone: the energy at a separation, and the depth and distance of the well."""
+r"""Observables of two particles alone: energy and force at a separation, and the depth and distance of the well."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -34,6 +34,33 @@ class DimerEnergy(Observable):
         energy, slope = jax.vmap(jax.value_and_grad(fixed.pair_energy))(still)
         rounding = 8 * jnp.finfo(energy.dtype).eps * (jnp.abs(energy) + still * jnp.abs(slope))
         return jax.vmap(potential.pair_energy)(separation), rounding
+
+
+class PairForce(Observable):
+    r"""The force :math:`F(r) = -\mathrm{d}U/\mathrm{d}r` [kJ/mol/angstrom] between two particles; positive pushes them apart.
+
+    What a mean force from a simulation, or that of another force field, is compared with. The numerical error is the rounding of
+    the force and of the separation, :math:`8\varepsilon_\mathrm{mach}(|F| + r|F'|)`.
+
+    Example
+    -------
+    >>> import jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> from bayesff.potentials import Coulomb
+    >>> round(float(PairForce().predict(Coulomb(charge_product=1.0), {"separation": 10.0}).mean[0]), 4)
+    13.8935
+    """
+
+    quantity: ClassVar[str] = "pair_force"
+
+    def evaluate(
+        self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
+    ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
+        separation = state["separation"]
+        fixed, still = jax.lax.stop_gradient((potential, separation))
+        force, slope = jax.vmap(jax.value_and_grad(fixed.pair_force))(still)
+        rounding = 8 * jnp.finfo(force.dtype).eps * (jnp.abs(force) + still * jnp.abs(slope))
+        return jax.vmap(potential.pair_force)(separation), rounding
 
 
 class DimerWell(Observable):

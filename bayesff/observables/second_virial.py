@@ -15,8 +15,9 @@ from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
 from bayesff.observables.base import Observable
-from bayesff.observables.quadrature import integrate, radial_rule
-from bayesff.potentials.base import PairPotential, traced
+from bayesff.observables.quadrature import gauss_panels, integrate, radial_rule
+from bayesff.potentials.base import PairPotential, require_integrable, traced
+from bayesff.potentials.truncation import Truncation
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, HBAR_SQUARED_OVER_MASS
 
 # exp(-700) is zero for every purpose and exp(300) can be squared: energies outside are cut, so that 0 * inf never arises.
@@ -41,7 +42,19 @@ class SecondVirial(Observable):
 
     The second and third term are the first and second Wigner-Kirkwood correction; ``m`` is the mass of one atom. The
     series is asymptotic: it is of use where the corrections fall with the order, for argon above about 80 K, and it
-    does not exist for a potential with a discontinuity. The numerical error is that of the quadrature; many temperatures
+    does not exist for a potential with a discontinuity.
+
+    A truncation with a tail has what lies beyond its cutoff added to first order. In a uniform fluid the tail is an energy
+    :math:`U_\mathrm{tail}/N = 2\pi\rho\int r^2\,\Delta U\,\mathrm{d}r` per particle and no entropy; the free energy of a gas
+    begins with :math:`A/(N k_\mathrm{B} T) = B_2\rho`, so
+
+    .. math:: B_2^\mathrm{tail} = 2\pi\beta N_A \int_0^\infty r^2\,\Delta U\,\mathrm{d}r
+
+    with :math:`\Delta U` the energy that was cut off. What a plain cut leaves out of the full :math:`B_2` is then
+    :math:`-\pi\beta^2 N_A\int_{r_c}^\infty r^2 U^2\,\mathrm{d}r` and of higher order. Higher virial coefficients have no such
+    term, because the energy of the tail is linear in the density.
+
+    The numerical error is that of the quadrature; many temperatures
     that are known numbers (not traced) are interpolated in the logarithm of the temperature, to rounding, and the
     interpolation's error is added.
 
@@ -101,15 +114,27 @@ class SecondVirial(Observable):
     ) -> tuple[Float[Array, "datum panel node"], Float[Array, "panel node"]]:
         """Return the Mayer function with its corrections at the nodes of a rule, and the weights of the rule.
 
-        Linear operations in the temperature, a derivative for example, may be done on the values before `integrate`.
+        Linear operations in the temperature, a derivative for example, may be done on the values before `integrate`. The last
+        panel holds the tail of a truncation that has one, as a constant.
+
+        Raises
+        ------
+        ParameterError
+            If the potential is `long_ranged`.
         """
+        require_integrable(potential, "SecondVirial")
         rule = radial_rule(potential.breakpoints())
         energy = bounded(jax.vmap(jax.vmap(potential.pair_energy))(rule.nodes), temperature)
         beta = (1 / (GAS_CONSTANT * temperature))[:, None, None]
         mayer = jnp.expm1(-beta * energy)
-        if not self.quantum_order:
+        if self.quantum_order:
+            mayer = mayer - self._correction(potential, rule.nodes, beta, mayer + 1, temperature)
+        if not _has_tail(potential):
             return mayer, rule.weights
-        return mayer - self._correction(potential, rule.nodes, beta, mayer + 1, temperature), rule.weights
+        _, weights = gauss_panels((0.0, 1.0), rule.weights.shape[1])
+        left_out = potential.tail_energy(1.0) / (2 * jnp.pi)
+        tail = jnp.broadcast_to(-beta * left_out, (len(beta), *weights.shape))
+        return jnp.concatenate([mayer, tail], axis=1), jnp.concatenate([rule.weights, jnp.asarray(weights)])
 
     def integrate(
         self, potential: PairPotential, values: Float[Array, "datum panel node"], weights: Float[Array, "panel node"]
@@ -176,6 +201,12 @@ def _plan(known: bytes) -> _Plan | None:
     nodes = low + span * (points + 1) / 2
     colder = np.clip(np.searchsorted(nodes, logarithm) - 1, 0, num_nodes - 2)
     return _Plan(np.exp(nodes), cardinals, coefficients[-2:], colder)
+
+
+def _has_tail(potential: PairPotential) -> bool:
+    """Whether a truncation with a tail is in the potential."""
+    parts = jax.tree_util.tree_leaves(potential, is_leaf=lambda part: isinstance(part, Truncation))
+    return any(isinstance(part, Truncation) and part.tail for part in parts)
 
 
 def bounded(energy: Float[Array, "*node"], temperature: Float[Array, " datum"]) -> Float[Array, "*node"]:

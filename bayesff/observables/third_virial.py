@@ -22,7 +22,7 @@ from bayesff.observables.base import Observable
 from bayesff.observables.quadrature import Panels, gauss_panels, radial_rule
 from bayesff.observables.second_virial import bounded
 from bayesff.potentials.axilrod_teller import AxilrodTeller
-from bayesff.potentials.base import PairPotential
+from bayesff.potentials.base import PairPotential, require_integrable
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
 # Lengths in units of the first breakpoint. The second, coarser set of radial panels serves the error estimate only.
@@ -66,6 +66,7 @@ class ThirdVirial(Observable):
     def evaluate(
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
+        require_integrable(potential, "ThirdVirial")
         temperature = state["temperature"]
         mean, error = _pair_part(potential, temperature)
         if self.three_body is not None:

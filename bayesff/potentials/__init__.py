@@ -16,6 +16,7 @@ from bayesff.potentials.base import PairPotential, Potential, parameter
 from bayesff.potentials.clusters import ClusterPotential, PointCharges, SitePair
 from bayesff.potentials.combining import geometric, lorentz_berthelot
 from bayesff.potentials.composition import ScaledPotential, SumPotential
+from bayesff.potentials.coulomb import Coulomb, SigmoidalCoulomb
 from bayesff.potentials.exponential import BornMayer, Buckingham, Morse
 from bayesff.potentials.factor_system import FactorSystem
 from bayesff.potentials.feynman_hibbs import FeynmanHibbs
@@ -51,6 +52,7 @@ __all__ = [
     "Buckingham",
     "ClusterPotential",
     "Conformations",
+    "Coulomb",
     "Curve",
     "FactorSystem",
     "FeynmanHibbs",
@@ -76,6 +78,7 @@ __all__ = [
     "RyckaertBellemans",
     "ScaledPotential",
     "ShiftedCut",
+    "SigmoidalCoulomb",
     "SitePair",
     "SquareWell",
     "SumPotential",

@@ -133,12 +133,32 @@ class PairPotential(Potential):
         r"""Integral :math:`\int_R^\infty r^2\,U(r)\,dr` [kJ/mol angstrom^3], the tail that a cutoff leaves out.
 
         Unless a form overrides it: by Gauss-Legendre quadrature in R/r, which is exact for inverse powers. Wanted of an energy
-        that is smooth beyond ``radius`` and decays faster than the inverse cube.
+        that is smooth beyond ``radius``.
+
+        Raises
+        ------
+        ParameterError
+            If the potential says that it is `long_ranged`.
         """
+        require_integrable(self, "energy_beyond")
         radius = as_float(radius)
         nodes, weights = unit_interval_rule()
         energy = jax.vmap(self.pair_energy)(radius / nodes)
         return radius**3 * jnp.sum(weights * energy / nodes**4)
+
+    def long_ranged(self) -> bool:
+        """Whether the energy falls no faster than the inverse cube of the distance, so that it has no integral over all space.
+
+        A form that does says so, and what would be an integral without a value (a tail, a virial coefficient) is refused.
+        """
+        return False
+
+    def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        """Energy per particle [kJ/mol] that is added at a number density [1/angstrom^3] for what a cutoff leaves out.
+
+        Zero unless a `Truncation` with a tail is in it.
+        """
+        return jnp.zeros_like(as_float(density))
 
     def __add__(self, other: "PairPotential") -> "PairPotential":
         from bayesff.potentials.composition import SumPotential
@@ -156,6 +176,15 @@ class PairPotential(Potential):
         from bayesff.potentials.composition import ScaledPotential
 
         return ScaledPotential(self, as_float(factor))
+
+
+def require_integrable(potential: PairPotential, place: str) -> None:
+    """Raise `ParameterError` if the energy has no integral over all space; ``place`` is what was to be computed."""
+    if potential.long_ranged():
+        raise ParameterError(
+            f"{place}: the energy must fall faster than the inverse cube of the distance, and that of "
+            f"{type(potential).__name__} does not, so that the integral has no value: cut it, with ShiftedCut for example"
+        )
 
 
 @cache

@@ -34,10 +34,19 @@ class SumPotential(PairPotential):
         return sum((term.pair_energy(r) for term in self.terms[1:]), start=self.terms[0].pair_energy(r))
 
     def breakpoints(self) -> tuple[Float[Array, ""], ...]:
-        return ascending(*(radius for term in self.terms for radius in term.breakpoints()))
+        radii = [radius for term in self.terms if not term.long_ranged() for radius in term.breakpoints()]
+        # Charges may move the contact far from that of any term, and have no length of their own.
+        contact = super().breakpoints() if self.long_ranged() else ()
+        return ascending(*contact, *radii)
 
     def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
         return sum((term.energy_beyond(radius) for term in self.terms[1:]), start=self.terms[0].energy_beyond(radius))
+
+    def long_ranged(self) -> bool:
+        return any(term.long_ranged() for term in self.terms)
+
+    def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return sum((term.tail_energy(density) for term in self.terms[1:]), start=self.terms[0].tail_energy(density))
 
 
 class ScaledPotential(PairPotential):
@@ -65,6 +74,12 @@ class ScaledPotential(PairPotential):
 
     def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
         return _multiplied(self.factor, self.potential.energy_beyond(radius))
+
+    def long_ranged(self) -> bool:
+        return self.potential.long_ranged()
+
+    def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return self.factor * self.potential.tail_energy(density)
 
 
 def ascending(*radii: Float[Array, ""]) -> tuple[Float[Array, ""], ...]:

@@ -69,6 +69,9 @@ class FeynmanHibbs(PairPotential):
         slope = _with_slope(self.potential.pair_energy, radius)[1]
         return self.potential.energy_beyond(radius) - self._width() * radius**2 * slope
 
+    def long_ranged(self) -> bool:
+        return self.potential.long_ranged()
+
     def _width(self) -> Array:
         """Return the factor of the correction [angstrom^2]: a third of a particle's mean square displacement in one direction."""
         return HBAR_SQUARED_OVER_MASS / (12 * self.molar_mass * GAS_CONSTANT * self.temperature)

@@ -16,7 +16,8 @@ With ``tail=True`` what lies beyond the cutoff is added as for a uniform fluid, 
           p_\mathrm{tail} = -\frac{2\pi}{3}\rho^2\int_0^\infty r^3\,\frac{d\Delta U}{dr}\,dr
 
 with :math:`\Delta U` the energy that was cut off; the constant or linear shift inside the cutoff is not put back. An observable
-of a bulk phase adds `Truncation.tail_energy` and `Truncation.tail_pressure` always: they are zero without a tail.
+of a bulk phase adds `Truncation.tail_energy` and `Truncation.tail_pressure` always: they are zero without a tail. Of a gas this
+is a second virial coefficient, see `bayesff.observables.SecondVirial`.
 
 References
 ----------
@@ -77,9 +78,8 @@ class Truncation(PairPotential):
         return total
 
     def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
-        """Energy per particle [kJ/mol] that the tail adds at a number density [1/angstrom^3]; zero if ``tail`` is False."""
         if not self.tail:
-            return jnp.zeros_like(as_float(density))
+            return super().tail_energy(density)
         return 2 * jnp.pi * as_float(density) * self._tail_integrals()[0]
 
     def tail_pressure(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:

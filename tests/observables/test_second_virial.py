@@ -16,7 +16,7 @@ from scipy.special import gamma, gammaln
 
 from bayesff import potentials as bp
 from bayesff.errors import ParameterError, PrecisionError, StateError
-from bayesff.observables import SecondVirial
+from bayesff.observables import JouleThomson, SecondVirial
 from bayesff.observables.quadrature import Panels, radial_rule
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT
 
@@ -350,3 +350,64 @@ def test_many_temperatures_are_interpolated_to_rounding():
 
     known = jax.jit(lambda: slope(temperature)(3.405))()
     np.testing.assert_allclose(known, jax.jit(lambda t: slope(t)(3.405))(temperature), rtol=1e-12)
+
+
+# --- the tail of a truncation -----------------------------------------------------------------------------------------
+
+ARGON_LIKE = bp.LennardJones(0.996, 3.405)
+TRUNCATIONS = {
+    "plain": lambda tail: bp.PlainCut(ARGON_LIKE, 8.0, tail=tail),
+    "shifted": lambda tail: bp.ShiftedCut(ARGON_LIKE, 8.0, tail=tail),
+    "force shifted": lambda tail: bp.ForceShiftedCut(ARGON_LIKE, 8.0, tail=tail),
+    "switched": lambda tail: bp.SwitchedCut(ARGON_LIKE, 6.5, 8.0, tail=tail),
+}
+
+
+@pytest.mark.parametrize("name", TRUNCATIONS)
+def test_a_tail_is_its_energy_in_a_uniform_fluid(name):
+    """A/NkT = B2 rho: the tail's energy per particle at a density, divided by both, is its second virial."""
+    with_tail, without = (predict(TRUNCATIONS[name](tail), TEMPERATURES)[0] for tail in (True, False))
+    per_particle = float(TRUNCATIONS[name](True).tail_energy(0.013))
+    expected = CUBIC_ANGSTROM_PER_MOLE * per_particle / (GAS_CONSTANT * TEMPERATURES * 0.013)
+    np.testing.assert_allclose(with_tail - without, expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("cutoff", [6.0, 8.0, 10.0])
+def test_what_a_tail_leaves_out_is_of_second_order(cutoff):
+    tailed, temperatures = bp.PlainCut(ARGON_LIKE, cutoff, tail=True), np.array([90.0, 300.0])
+    (full, error), (cut, other) = predict(ARGON_LIKE, temperatures), predict(tailed, temperatures)
+    for row, temperature in enumerate(temperatures):
+        squared = quad(lambda r: float(ARGON_LIKE.pair_energy(r)) ** 2 * r**2, cutoff, np.inf, epsabs=0, epsrel=1e-9)[0]
+        expected = -np.pi * CUBIC_ANGSTROM_PER_MOLE * squared / (GAS_CONSTANT * temperature) ** 2
+        # What is left is of third order, or the numerical error.
+        third = abs(float(ARGON_LIKE.pair_energy(cutoff))) / (GAS_CONSTANT * temperature)
+        assert float(error[row] + other[row]) < 0.01 * abs(expected)
+        assert float(full[row] - cut[row]) == pytest.approx(expected, rel=third, abs=float(error[row] + other[row]))
+
+
+def test_a_tail_is_kept_by_sums_and_multiples_and_has_derivatives():
+    tailed = bp.PlainCut(ARGON_LIKE, 8.0, tail=True)
+    rest = bp.ShiftedCut(bp.Morse(0.1, 4.0, 1.5), 8.0)
+    added = predict(tailed + rest, TEMPERATURES)[0] - predict(bp.PlainCut(ARGON_LIKE, 8.0) + rest, TEMPERATURES)[0]
+    alone = predict(tailed, TEMPERATURES)[0] - predict(bp.PlainCut(ARGON_LIKE, 8.0), TEMPERATURES)[0]
+    np.testing.assert_allclose(added, alone, rtol=1e-11)
+    halved = predict(0.5 * tailed, TEMPERATURES)[0] - predict(0.5 * bp.PlainCut(ARGON_LIKE, 8.0), TEMPERATURES)[0]
+    np.testing.assert_allclose(halved, 0.5 * alone, rtol=1e-10)
+
+    def value(epsilon, sigma):
+        return predict(bp.PlainCut(bp.LennardJones(epsilon, sigma), 8.0, tail=True), TEMPERATURES)[0] / B0
+
+    check_grads(value, (0.996, 3.405), order=1, modes=("fwd", "rev"), eps=1e-5)
+
+
+def test_the_tail_reaches_the_joule_thomson_coefficient():
+    tailed, temperature = bp.PlainCut(ARGON_LIKE, 8.0, tail=True), jnp.array([250.0])
+    slope = jax.jacfwd(lambda t: predict(tailed, t)[0])(temperature)[0, 0]
+    expected = (temperature[0] * slope - predict(tailed, temperature)[0][0]) / (2.5e3 * GAS_CONSTANT)
+    assert float(JouleThomson().predict(tailed, {"temperature": temperature}).mean[0]) == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_many_temperatures_of_a_tail_are_interpolated():
+    tailed, many = bp.PlainCut(ARGON_LIKE, 8.0, tail=True), np.geomspace(80.0, 400.0, 100)
+    one_by_one = [float(predict(tailed, jnp.array([t]))[0][0]) for t in many[::33]]
+    np.testing.assert_allclose(CLASSICAL.predict(tailed, {"temperature": many}).mean[::33], one_by_one, rtol=1e-10)

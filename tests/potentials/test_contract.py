@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jax.test_util import check_grads
 
 import bayesff.potentials as bp
+from bayesff.errors import ParameterError
 
 LENNARD_JONES = bp.LennardJones(epsilon=0.996, sigma=3.405)
 
@@ -33,6 +34,10 @@ POTENTIALS: dict[str, bp.PairPotential] = {
     "shifted_cut": bp.ShiftedCut(LENNARD_JONES, cutoff=9.0),
     "repulsive_core": bp.ShiftedCut(LENNARD_JONES, cutoff=3.405 * 2 ** (1 / 6)),
     "force_shifted_cut": bp.ForceShiftedCut(LENNARD_JONES, cutoff=9.0),
+    "coulomb": bp.Coulomb(charge_product=0.8, permittivity=2.5),
+    "sigmoidal_coulomb": bp.SigmoidalCoulomb(charge_product=1.0, bulk=78.4, slope=0.356),
+    "charged_sites": LENNARD_JONES + bp.Coulomb(charge_product=-0.5),
+    "charged_cut": bp.ShiftedCut(LENNARD_JONES + bp.SigmoidalCoulomb(charge_product=-1.0, bulk=78.4, slope=0.2), cutoff=9.0),
     "switched_cut": bp.SwitchedCut(LENNARD_JONES, switch_distance=7.5, cutoff=9.0),
     "gaussian_process": bp.GaussianProcessPair(
         LENNARD_JONES,
@@ -50,6 +55,9 @@ POTENTIALS: dict[str, bp.PairPotential] = {
 
 STEPPED = frozenset({"square_well", "hard_sphere", "sum_with_core", "scaled_core", "plain_cut"})
 """Potentials whose energy has a step, and whose derivatives do not see it."""
+
+LONG_RANGED = frozenset({"coulomb", "sigmoidal_coulomb", "charged_sites"})
+"""Potentials that have no integral over all space."""
 
 KT = 2.5
 ALL = pytest.mark.parametrize("name", POTENTIALS)
@@ -189,6 +197,16 @@ def test_slopes_of_the_energy_are_finite_down_to_a_thousandth_of_the_size(name):
 
 
 @ALL
+def test_only_what_falls_fast_enough_has_a_tail(name):
+    potential = POTENTIALS[name]
+    for one in (potential, 0.5 * potential, potential + LENNARD_JONES):
+        assert one.long_ranged() == (name in LONG_RANGED)
+        if name in LONG_RANGED:
+            with pytest.raises(ParameterError, match="must fall faster than the inverse cube"):
+                one.energy_beyond(9.0)
+
+
+@pytest.mark.parametrize("name", [name for name in POTENTIALS if name not in LONG_RANGED])
 def test_tail_integral_agrees_with_quadrature_in_many_panels(name):
     potential = POTENTIALS[name]
     start = 1.02 * float(breakpoints(potential)[0])
