@@ -82,6 +82,55 @@ def simulate_ranks(
     )
 
 
+def simulate_coverage(
+    problem: CalibrationProblem,
+    key: PRNGKeyArray,
+    num_replications: int = 100,
+    level: float = 0.9,
+    sampler: NUTS | None = None,
+    generator: CalibrationProblem | None = None,
+) -> xarray.Dataset:
+    """Fit data simulated from the prior many times, and count how often the truths lie in their central intervals.
+
+    The truths are drawn anew for every data set, so that the count is binomial with the interval's probability however much or
+    little the data say: a truth that stays where the prior is centred would be covered too often.
+
+    Parameters
+    ----------
+    problem
+        The problem whose posterior is tested; its measured values are replaced by simulated ones.
+    key
+        Random key.
+    num_replications
+        Number of simulated data sets, fitted side by side with one chain each.
+    level
+        Probability of the interval.
+    sampler
+        The sampler; it must converge on every replication.
+    generator
+        The problem that simulates, with the same sites; another than ``problem`` makes a negative control.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``num_inside`` by ``scalar`` (the coordinates of the unconstrained space, which are those of the parameters one by one),
+        with the attributes ``num_replications`` and ``level``.
+    """
+    sampler = NUTS(num_warmup=300, num_draws=300, num_chains=1, max_tree_depth=6) if sampler is None else sampler
+    target, source = Target(problem), Target(problem if generator is None else generator)
+    keys = jax.random.split(key, 3)
+    with threadpool_limits(limits=1, user_api="blas"):
+        truths = source.sample_prior(keys[0], num_replications)
+        draws = replace(sampler, num_chains=1).draw_several(target, _simulate(source, truths, keys[1]), keys[2])[:, 0]
+    low, high = np.quantile(np.asarray(draws), [(1 - level) / 2, (1 + level) / 2], axis=1)
+    inside = (low <= np.asarray(truths)) & (np.asarray(truths) <= high)
+    return xarray.Dataset(
+        {"num_inside": ("scalar", inside.sum(axis=0))},
+        coords={"scalar": target.scalar_names()},
+        attrs={"num_replications": num_replications, "level": level},
+    )
+
+
 def uniformity(ranks: np.ndarray, num_ranks: int, num_bins: int = 10) -> float:
     """Return the p-value of Pearson's chi-squared test that ranks from 0 to ``num_ranks`` are uniform."""
     edges = np.linspace(0, num_ranks + 1, num_bins + 1)

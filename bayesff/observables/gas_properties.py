@@ -6,6 +6,8 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError, StateError
@@ -60,11 +62,15 @@ class IsothermalCompressibility(Observable):
         self, potential: PairPotential, state: Mapping[str, Float[Array, " datum"]]
     ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
         temperature, density = state["temperature"], state["density"]
-        virial, error = self.second_virial.evaluate(potential, state)
+        # Several densities at one temperature share its virial coefficients.
+        known = None if isinstance(temperature, Tracer) else np.unique(temperature, return_inverse=True)
+        at = {"temperature": temperature if known is None else jnp.asarray(known[0])}
+        rows = slice(None) if known is None else known[1]
+        virial, error = (part[rows] for part in self.second_virial.evaluate(potential, at))
         per_virial = 2 * density / CUBIC_ANGSTROM_PER_MOLE
         bracket, least, error = 1 + per_virial * virial, self.smallest_bracket, per_virial * error
         if self.third_virial is not None:
-            third, third_error = self.third_virial.evaluate(potential, state)
+            third, third_error = (part[rows] for part in self.third_virial.evaluate(potential, at))
             per_third = 3 * (density / CUBIC_ANGSTROM_PER_MOLE) ** 2
             bracket, error = bracket + per_third * third, error + per_third * third_error
         self._check(bracket, temperature, density)

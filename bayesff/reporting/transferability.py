@@ -210,7 +210,7 @@ def _judged(kind: str, names: list[str]) -> str:
 def _varying(candidate: Candidate, row: xarray.Dataset, tolerance: float, kind: str) -> str:
     name = str(row["parameter"].item())
     relative = is_positive(candidate, name)
-    limit = f"{100 * tolerance:g} %" if relative else f"{tolerance:g}"
+    limit = f"{100 * tolerance:g} %" + ("" if relative else " of the common value")
     within, before = (probability(float(row[key])) for key in ("p_within", "prior_p_within"))
     text = (
         f"{site_text(name, {})} differs by {spread_text(row, relative)} between environments, probability {within} of less than "
@@ -221,7 +221,7 @@ def _varying(candidate: Candidate, row: xarray.Dataset, tolerance: float, kind: 
 
 def spread_text(row: xarray.Dataset, relative: bool) -> str:
     """Return the median of a spread and its central 90 % interval."""
-    factor, unit = (100.0, " %") if relative else (1.0, "")
+    factor, unit = (100.0, " %") if relative else (1.0, with_unit("", str(row["unit"].item())))
     middle, low, high = (significant(factor * float(row[name])) for name in ("q50", "q05", "q95"))
     return f"{middle}{unit} ({low} to {high}{unit})"
 

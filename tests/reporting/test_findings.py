@@ -7,7 +7,7 @@ import pytest
 import xarray
 
 from bayesff import reporting
-from bayesff.assessment import Chart, Finding, Line, find_all, transferability
+from bayesff.assessment import Chart, Finding, Line, display, find_all, transferability
 from bayesff.errors import StudyError
 
 CHART = Chart(
@@ -68,7 +68,8 @@ def test_findings_are_checked():
 def test_recovery_says_which_true_parameters_lie_in_their_intervals(trees):
     tree = trees["mie"]
     name = json.loads(tree.attrs["parameters"])[0]
-    low, high = (float(tree["posterior"][name].quantile(q)) for q in (0.05, 0.95))
+    factor, _ = display(tree["posterior"][name])  # truths are in the unit of the prior
+    low, high = (factor * float(tree["posterior"][name].quantile(q)) for q in (0.05, 0.95))
     (inside,) = reporting.recovered(trees, {"mie": {name: 0.5 * (low + high)}})
     (outside,) = reporting.recovered(trees, {"mie": {name: high + (high - low)}})
     assert inside.name == outside.name == "recovery_mie"

@@ -98,7 +98,7 @@ class Transfer:
         or one a parameter by name, where those not named do not vary. A signed parameter needs one of its own, with a unit.
         Without it: half-normal with the scale 0.02 for a length, 0.1 for any other positive parameter (see below).
     spread_tolerance
-        The relative spread below which a parameter carries over.
+        The spread below which a parameter carries over, as a share of its common value.
     tolerances
         For each term of any candidate how far a prediction may be off; 5 % for those not named.
     sampler
