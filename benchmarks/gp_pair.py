@@ -1,7 +1,7 @@
 """Time a second-virial likelihood, value and gradient at 25 temperatures: a Gaussian-process pair potential against Mie.
 
-Both are timed in turns in one process, because other programs slow a processor down by as much as they differ. Run it on one core:
-``taskset -c 0 python benchmarks/gp_pair.py``.
+Both are timed in turns in one process, because other programs slow a processor down by as much as they differ. Run it on one
+core: ``taskset -c 0 python benchmarks/gp_pair.py``.
 """
 
 import jax

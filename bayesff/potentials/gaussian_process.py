@@ -56,9 +56,6 @@ class GaussianProcessPair(LinearPair):
     one: further in nothing is claimed to be uncertain, and the potential is its mean. A kernel matrix that is close to singular,
     with nodes much closer than the correlation length, gets a ``jitter`` on its diagonal, with a warning.
 
-    An evaluation takes one logarithm and one exponential more than the mean: at nodes of equal spacing h the Gaussians are
-    :math:`e^{-x^2/2\ell^2}` times powers of :math:`e^{xh/\ell^2}`, a polynomial.
-
     Parameters
     ----------
     mean
@@ -143,24 +140,16 @@ class GaussianProcessPair(LinearPair):
         return self.strength * (ratio + ratio**2) * (1 - (r / self.cutoff) ** 2) ** 3
 
     def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
-        nodes, fold, _ = self._kernel()
-        x, step = self._logarithm(r) - nodes[0], (nodes[1] - nodes[0]) / self.correlation**2
-        powers = np.arange(len(nodes))
-        # Gaussians of the distances from the nodes, up to their common factor: what does not depend on r is folded in once.
-        coefficients = self.weights @ (fold * np.exp(-0.5 * (powers * (nodes[1] - nodes[0]) / self.correlation) ** 2))
-        ratio, polynomial = jnp.exp(x * step), coefficients[-1]
-        for k in powers[-2::-1]:
-            polynomial = polynomial * ratio + coefficients[k]
-        return self.mean_energy(r) + self.amplitude(r) * jnp.exp(-0.5 * (x / self.correlation) ** 2) * polynomial
+        # What does not depend on r comes first: over many separations it is computed once.
+        return self.mean_energy(r) + self.amplitude(r) * ((self.weights @ self._kernel().fold) @ self._gaussians(r))
 
     def basis(self, r: Float[ArrayLike, ""]) -> Float[Array, " weight"]:
-        nodes, fold, _ = self._kernel()
-        apart = (self._logarithm(r) - nodes) / self.correlation
-        return self.amplitude(r) * (fold @ jnp.exp(-0.5 * apart**2))
+        return self.amplitude(r) * (self._kernel().fold @ self._gaussians(r))
 
-    def _logarithm(self, r: ArrayLike) -> Array:
+    def _gaussians(self, r: ArrayLike) -> Array:
         # Twelve correlation lengths inside the first node nothing is left of the process, and its logarithm is held.
-        return jnp.log(jnp.clip(as_float(r), self.inner * math.exp(-12 * self.correlation), self.cutoff))
+        logarithm = jnp.log(jnp.clip(as_float(r), self.inner * math.exp(-12 * self.correlation), self.cutoff))
+        return jnp.exp(-0.5 * ((logarithm - self._kernel().nodes) / self.correlation) ** 2)
 
     def breakpoints(self) -> tuple[Float[Array, ""], ...]:
         inner = super().breakpoints() if self.mean is None else self.mean.breakpoints()
