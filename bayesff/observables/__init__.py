@@ -24,7 +24,7 @@ from bayesff.observables.liquid import (
     StructureFactor,
 )
 from bayesff.observables.neighbours import NearestNeighbourDistance
-from bayesff.observables.restoring import restoring_factor
+from bayesff.observables.restoring import restoring_factor, single_factor
 from bayesff.observables.second_virial import SecondVirial
 from bayesff.observables.third_virial import ThirdVirial
 from bayesff.observables.torsions import (
@@ -83,4 +83,5 @@ __all__ = [
     "WellDistance",
     "collision_integral",
     "restoring_factor",
+    "single_factor",
 ]

@@ -6,7 +6,7 @@ A treatment (a cutoff, say) changes what a potential :math:`U` gives. The root :
 
 at a state ``x`` is what the energy of the potential must be multiplied by *before* it is treated. It is one number for one
 observable at one state: how much it changes from state to state, and from observable to observable, says how far a refit within
-the treatment carries.
+the treatment carries. `single_factor` is the best compromise between states, with what it leaves.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,6 +25,9 @@ from bayesff.observables.base import Observable
 from bayesff.potentials.base import PairPotential, traced
 
 State = Mapping[str, Array]
+
+_STEPS = 64
+"""Steps within which a least-squares fit of one number must end."""
 
 
 def restoring_factor(
@@ -93,6 +96,72 @@ def restoring_factor(
             f"{ends[row][1]:+.4g} {quantity.unit} there, at {where}: widen the bounds, or take it that no factor restores it"
         )
     return factors
+
+
+def single_factor(
+    observable: Observable,
+    potential: PairPotential,
+    treatment: Callable[[PairPotential], PairPotential],
+    state: Mapping[str, Any],
+) -> tuple[Float[Array, ""], Float[Array, " datum"]]:
+    r"""Return the one factor on the energy that restores an observable best over all states, and what it leaves.
+
+    It minimises :math:`\sum_i (O[\mathcal{T}(s\,U)](x_i) - O[U](x_i))^2`, by the method of Levenberg and Marquardt from
+    :math:`s = 1`, and is differentiable as `restoring_factor` is.
+
+    Parameters
+    ----------
+    observable, potential, treatment, state
+        As for `restoring_factor`.
+
+    Returns
+    -------
+    tuple
+        The factor, and by how much the treated potential with it is still off at each state, in the observable's unit.
+
+    Raises
+    ------
+    NumericalError
+        If the iteration does not end.
+
+    Example
+    -------
+    >>> import functools, jax
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> from bayesff.observables import SecondVirial
+    >>> from bayesff.potentials import LennardJones, PlainCut
+    >>> cut = functools.partial(PlainCut, cutoff=8.5)
+    >>> factor, left = single_factor(SecondVirial(), LennardJones(0.996, 3.405), cut, {"temperature": [100.0, 300.0]})
+    >>> round(float(factor), 4), [round(float(one), 2) for one in left]
+    (1.0546, [-0.39, 2.07])
+    """
+    columns = {name: jnp.atleast_1d(jnp.asarray(column, dtype=float)) for name, column in state.items()}
+    observable.predict(potential, columns)  # checks the state
+    factor, left, ended = _compromise(observable, potential, treatment, columns)
+    if not traced(ended) and not bool(ended):
+        raise NumericalError(
+            f"single_factor: the best factor on {type(potential).__name__} must be found within {_STEPS} steps, found "
+            f"{float(factor):.4g} and going on: use states at which a factor restores it"
+        )
+    return factor, left
+
+
+@eqx.filter_jit
+def _compromise(
+    observable: Observable, potential: PairPotential, treatment: Callable[[PairPotential], PairPotential], columns: State
+) -> tuple[Float[Array, ""], Float[Array, " datum"], Bool[Array, ""]]:
+    def value(of: PairPotential) -> Array:
+        return observable.evaluate(of, columns)[0]
+
+    target = value(potential)
+    scale = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(target**2)))
+
+    def left(factor: Array, _: None) -> Array:
+        return (value(treatment(potential.scale(factor))) - target) / scale
+
+    solver = optx.LevenbergMarquardt(rtol=1e-10, atol=1e-12)
+    solved = optx.least_squares(left, solver, jnp.asarray(1.0), max_steps=_STEPS, throw=False)
+    return solved.value, scale * left(solved.value, None), solved.result == optx.RESULTS.successful
 
 
 @eqx.filter_jit

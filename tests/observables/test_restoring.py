@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 import bayesff.potentials as bp
 from bayesff.errors import NumericalError, ParameterError, StateError
-from bayesff.observables import DimerEnergy, SecondVirial, restoring_factor
+from bayesff.observables import DimerEnergy, SecondVirial, restoring_factor, single_factor
 from bayesff.units import GAS_CONSTANT
 
 EPSILON, SIGMA = 0.996, 3.405
@@ -107,6 +107,31 @@ def test_derivatives_in_parameters_and_state():
     draws = jnp.array([0.95, 1.0, 1.05])
     many = jax.vmap(lambda epsilon: factor(epsilon, SIGMA, at[2]))(draws)
     np.testing.assert_allclose(many, [factor(epsilon, SIGMA, at[2]) for epsilon in draws], rtol=1e-11)
+
+
+def test_the_best_single_factor_is_that_of_an_independent_minimiser():
+    state = {"temperature": np.geomspace(90.0, 900.0, 7)}
+    full = np.asarray(SecondVirial().predict(ARGON, state).mean)
+
+    def missed(factor):
+        return np.asarray(SecondVirial().predict(CUTS["plain_6"](ARGON.scale(factor)), state).mean) - full
+
+    found = minimize_scalar(lambda factor: np.sum(missed(factor) ** 2), bracket=(1.0, 1.3), options={"xtol": 1e-10})
+    factor, left = single_factor(SecondVirial(), ARGON, CUTS["plain_6"], state)
+    assert float(factor) == pytest.approx(found.x, rel=1e-6)
+    np.testing.assert_allclose(left, missed(float(factor)), atol=1e-9)
+    # With one state it is the factor that restores, and nothing is left.
+    one, nothing = single_factor(SecondVirial(), ARGON, CUTS["plain_6"], {"temperature": 300.0})
+    assert float(one) == pytest.approx(by_hand("plain_6", 300.0), rel=1e-8)
+    np.testing.assert_allclose(nothing, 0.0, atol=1e-6)
+
+
+def test_the_best_single_factor_has_derivatives():
+    @jax.jit
+    def factor(epsilon):
+        return single_factor(SecondVirial(), bp.LennardJones(epsilon, SIGMA), CUTS["plain_6"], {"temperature": TEMPERATURES})[0]
+
+    check_grads(factor, (EPSILON,), order=1, modes=("fwd", "rev"), eps=1e-4, rtol=1e-4)
 
 
 def test_without_a_root_it_is_an_error_and_while_tracing_a_bound():
