@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.stats import binom
 
 from bayesff.assessment.simulation_based_calibration import simulate_coverage
 from bayesff.study import load
+from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, convert
 
 from .long import long
 
@@ -50,6 +52,46 @@ def test_it_runs_transfers_converges_and_says_what_it_finds(name: str, tmp_path:
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "What the study finds" in page
     assert (ROOT / "docs" / "studies" / f"{name}.md").is_file()
+
+
+def module(name: str) -> ModuleType:
+    """Return the module of a study."""
+    load(name)
+    return sys.modules[f"study_{name}"]
+
+
+def test_surroundings_that_add_nothing_change_nothing() -> None:
+    butane = module("butane_torsion")
+    true = convert(1.0, "kcal/mol", "kJ/mol") * np.array(list(butane.TRUTH.values()))
+    shares, energies = butane.conformers(true, np.zeros(3))
+    assert float(shares.sum()) == pytest.approx(1.0, abs=1e-12)
+    assert float(shares[1]) == pytest.approx(float(shares[2]), rel=1e-12)
+    np.testing.assert_allclose(shares, np.exp(-energies / (GAS_CONSTANT * butane.ROOM)), rtol=1e-12)
+    for index, added in enumerate(butane.SURROUNDINGS.values()):
+        fields = np.array(list(added.values()))
+        off = [float(np.abs(butane.conformers(true, share * fields)[0] - shares).max()) for share in (1e-6, 0.5, 1.0)]
+        assert off[0] < 1e-6 < off[1] < off[2], f"surroundings {index}"
+    plain, treated = butane.as_in_the_gas(["gas"]), butane.with_surroundings
+    same = treated[0].observable.predict(butane.torsion(**butane.TRUTH), plain[0].parts[0].state).mean
+    np.testing.assert_allclose(same, plain[0].observable.predict(butane.torsion(**butane.TRUTH), plain[0].parts[0].state).mean)
+
+
+def test_right_parameters_have_the_right_compressibility_and_wrong_ones_in_a_thin_gas() -> None:
+    gas = module("compressibility_transfer")
+    temperature, density = np.array([160.0, 300.0, 500.0]), np.full(3, 0.0025)
+    np.testing.assert_allclose(gas.errors(*gas.TRUTH.values(), temperature, density), 0.0, atol=1e-14)
+    for parameters in gas.CANDIDATES.values():
+        assert np.abs(gas.errors(*parameters, temperature, np.full(3, 1e-8))).max() < 1e-5
+        assert np.abs(gas.errors(*parameters, temperature, density)).max() > 1e-4
+
+
+def test_the_target_of_the_square_well_is_the_closed_form() -> None:
+    joint = module("square_well_joint")
+    epsilon, sigma, width = convert(joint.TRUTH["epsilon"], "K", "kJ/mol"), joint.TRUTH["sigma"], joint.TRUTH["width"]
+    _, virial = joint.predict(np.array([[epsilon, sigma, width]]))[0]
+    kt = GAS_CONSTANT * joint.TARGET["temperature"]
+    exact = 2 * np.pi / 3 * CUBIC_ANGSTROM_PER_MOLE * sigma**3 * (1 - (width**3 - 1) * np.expm1(epsilon / kt))
+    assert float(virial) == pytest.approx(exact, rel=1e-10)
 
 
 @long

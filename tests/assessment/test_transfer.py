@@ -16,6 +16,7 @@ from bayesff.assessment import Published, Tolerance, Transfer
 from bayesff.assessment.transfer import Refit, Refitter, assess_transfer, compare_left_out, intervals, notes, plan, standard_error
 from bayesff.assessment.transfer.identifiability import logarithms
 from bayesff.assessment.transfer.predictions import OTHERS
+from bayesff.assessment.transfer.spread import spread
 from bayesff.calibration import CalibrationProblem, Prior, Term
 from bayesff.datasets import Environment, synthesise
 from bayesff.errors import StudyError, UnitError
@@ -354,3 +355,20 @@ def test_ranges_are_those_above_the_threshold():
     state = np.array([3.0, 1.0, 2.0, 4.0, 5.0])
     assert intervals(np.array([0.95, 0.2, 0.91, 0.9, 0.99]), state) == [(2.0, 3.0), (5.0, 5.0)]
     assert intervals(np.zeros(5), state) == []
+
+
+def test_the_spread_of_a_signed_parameter_has_its_unit_and_is_judged_by_its_common_value():
+    """Two draws with a spread of 1 and 3 kJ/mol about a common value of -20 kJ/mol, shown in kcal/mol: 5 and 15 % of it."""
+    dims = ("chain", "draw")
+    own = (("chain", "draw", "environment"), np.array([[[-21.0, -19.0], [-20.5, -25.0]]]), {"units": "kJ/mol"})
+    common = (dims, np.array([[-20.0, -20.0]]), {"units": "kJ/mol", "display_units": "kcal/mol"})
+    tau = (dims, np.array([[1.0, 3.0]]), {"units": "kJ/mol"})
+    posterior = xarray.Dataset({"v1": common, "tau_v1": tau, "v1_environment": own})
+    tree = xarray.DataTree.from_dict({"posterior": posterior, "prior": posterior})
+    tree.attrs = {"parameters": '["v1"]', "environments": '["gas", "liquid"]'}
+    found = spread({Refit("pooled", ("gas", "liquid")): tree}, Transfer(spread_tolerance=0.1)).sel(parameter="v1")
+    assert str(found["unit"].item()) == "kcal/mol"
+    assert float(found["mean"]) == pytest.approx(2.0 / 4.184)
+    assert float(found["p_within"]) == float(found["prior_p_within"]) == 0.5
+    assert float(found["common"]) == pytest.approx(-20.0 / 4.184)
+    np.testing.assert_allclose(found["p_outside"], [0.0, 0.5])
