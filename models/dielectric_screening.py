@@ -103,11 +103,15 @@ def one_for_all(trees):
         if within is None:
             continue
         chances = {medium: float(within["p_within"].sel(fitted="all others", tested=medium)) for medium in MEDIA}
-        serves = all(chance > 0.9 for chance in chances.values())
+        groups = {"serves": (0.9, 1.1), "is not known well enough": (0.1, 0.9), "does not serve": (-1.0, 0.1)}
+        verdicts = []
+        for verdict, (low, high) in groups.items():
+            media = [medium for medium, chance in chances.items() if low < chance <= high]
+            verdicts += [f"it {verdict} in {', '.join(media)}"] if media else []
         shown = ", ".join(f"{chance:.2f} in {medium}" for medium, chance in chances.items())
         text = f"{name.capitalize()}: learnt in the other two media, the force is within {100 * TOLERANCE:g} % with P = {shown}: "
         values = {f"within_{place}": chance for place, chance in enumerate(chances.values())}
-        yield Finding(f"carried_{name}", text + ("one set serves all." if serves else "one set does not serve all."), values)
+        yield Finding(f"carried_{name}", f"{text}{'; '.join(verdicts)}.", values)
 
 
 def relative_error(trees, factor, bulk, number=400):
