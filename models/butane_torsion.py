@@ -142,9 +142,9 @@ def how_the_torsion_differs(trees):
     chart = Chart(
         "Butane's torsion in gas and liquids",
         "The coefficient v1, which moves gauche against trans, by partial pooling: median and 90 % interval.",
-        "surroundings (" + ", ".join(f"{index + 1}: {label.removeprefix('butane, ')}" for index, label in enumerate(where)) + ")",
+        "surroundings",
         f"v1 [{unit}]",
-        [Line("v1", np.arange(1, len(where) + 1), middle, ends[0], ends[1], points=True)],
+        [Line("v1", [label.removeprefix("butane, ") for label in where], middle, ends[0], ends[1], points=True)],
     )
     text = f"The spread of v1 between butane's surroundings is {interval(low, high, unit)}; v1 is {told}."
     return [Finding("spread_of_the_torsion", text, {"spread_q05": low, "spread_q95": high}, chart)]

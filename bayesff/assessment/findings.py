@@ -29,7 +29,7 @@ class Line:
     label
         What it is, for the legend.
     x, y
-        Where it runs.
+        Where it runs; labels (``"gas"``, ``"liquid"``) in the place of ``x`` stand side by side.
     low, high
         A band about it, or the error bars of points.
     points

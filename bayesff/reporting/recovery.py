@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import xarray
 
 from bayesff.assessment import Finding, summarise
-from bayesff.reporting.wording import candidate_text, enumerate_words, interval, significant, site_text, with_unit
+from bayesff.reporting.wording import candidate_text, enumerate_words, interval, site_text, with_unit
 
 
 def recovered(trees: Mapping[str, xarray.DataTree], truths: Mapping[str, Mapping[str, float]]) -> list[Finding]:
@@ -40,7 +40,8 @@ def _of_candidate(name: str, tree: xarray.DataTree, known: Mapping[str, float]) 
             f"{parameter}_q95": high,
         }
         unit = str(row["unit"].item())
-        shown = f"{site_text(parameter, {})} = {with_unit(significant(float(truth), 5), unit)} ({interval(low, high, unit)})"
+        true = with_unit(f"{float(truth):.6g}".replace("-", "−"), unit)
+        shown = f"{site_text(parameter, {})} = {true} ({interval(low, high, unit)})"
         (inside if low <= truth <= high else outside).append(shown)
     text = [f"The data of {candidate_text(name)} were made from known parameters."]
     if inside:

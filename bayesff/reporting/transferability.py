@@ -209,19 +209,19 @@ def _judged(kind: str, names: list[str]) -> str:
 
 def _varying(candidate: Candidate, row: xarray.Dataset, tolerance: float, kind: str) -> str:
     name = str(row["parameter"].item())
-    relative = is_positive(candidate, name)
+    relative = bool(row["relative"])
     limit = f"{100 * tolerance:g} %" + ("" if relative else " of the common value")
     within, before = (probability(float(row[key])) for key in ("p_within", "prior_p_within"))
     text = (
-        f"{site_text(name, {})} differs by {spread_text(row, relative)} between environments, probability {within} of less than "
+        f"{site_text(name, {})} differs by {spread_text(row)} between environments, probability {within} of less than "
         f"{limit} ({before} before the data)"
     )
     return text if kind == "carries over" else text + _disagreeing(row, kind == "does not carry over")
 
 
-def spread_text(row: xarray.Dataset, relative: bool) -> str:
+def spread_text(row: xarray.Dataset) -> str:
     """Return the median of a spread and its central 90 % interval."""
-    factor, unit = (100.0, " %") if relative else (1.0, with_unit("", str(row["unit"].item())))
+    factor, unit = (100.0, " %") if bool(row["relative"]) else (1.0, with_unit("", str(row["unit"].item())))
     middle, low, high = (significant(factor * float(row[name])) for name in ("q50", "q05", "q95"))
     return f"{middle}{unit} ({low} to {high}{unit})"
 

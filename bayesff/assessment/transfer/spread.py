@@ -17,7 +17,7 @@ def spread(fits: Fits, transfer: Transfer) -> xarray.Dataset | None:
     Returns
     -------
     xarray.Dataset or None
-        Along ``parameter``: ``mean``, ``q05``, ``q50``, ``q95`` of the spread (relative for a positive parameter, else in
+        Along ``parameter``: ``mean``, ``q05``, ``q50``, ``q95`` of the spread (a share where ``relative`` is 1, else in
         ``unit``), its probability ``p_within`` of being below the
         tolerance and ``prior_p_within``; ``common``, ``common_q05``, ``common_q95`` of the population's value, and over
         ``environment`` ``value``, ``value_q05``, ``value_q95`` of the parameter there, in ``unit``; ``p_outside``, the
@@ -48,6 +48,7 @@ def _spread(tree: xarray.DataTree, name: str, tolerance: float) -> xarray.Datase
         "p_within": np.mean(tau < tolerance * allowed),
         "prior_p_within": np.mean(before < tolerance * allowed_before),
     }
+    found["relative"] = int(relative)
     tau = tau if relative else tau * factor
     found["mean"] = tau.mean()
     found |= {key: np.quantile(tau, level) for key, level in _QUANTILES.items()}

@@ -33,7 +33,7 @@ def _picture(name: str, chart: Chart) -> Picture:
 
 
 def _draw(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
+    x, y = np.asarray(line.x), np.asarray(line.y, dtype=float)  # labels in the place of numbers stand side by side
     low, high = (y if side is None else np.asarray(side, dtype=float) for side in (line.low, line.high))
     if line.points:
         spread = None if line.low is None and line.high is None else np.stack([y - low, high - y])

@@ -30,7 +30,6 @@ from bayesff.reporting.figures.style import (
 from bayesff.reporting.figures.values import values_picture
 from bayesff.reporting.transferability import (
     assessed_candidates,
-    is_positive,
     rows_of,
     spread_text,
     tolerance_text,
@@ -157,7 +156,7 @@ def _parameter(axes: Axes, rows: list[tuple[Candidate, xarray.Dataset]], candida
         axes.axvspan(float(row["common_q05"]), float(row["common_q95"]), color=colour, alpha=0.13, lw=0)
         axes.axvline(float(row["common"]), color=colour, lw=0.8, alpha=0.7)
         axes.errorbar(value, where, xerr=np.stack([value - low, high - value]), fmt=marker, ms=5, color=colour, ls="none")
-        spread = spread_text(row, is_positive(candidate, str(row["parameter"].item())))
+        spread = spread_text(row)
         chance = probability(float(row["p_within"])).replace("below ", "< ").replace("above ", "> ")
         text = f"τ = {spread}, P {chance}" if chance[0] in "<>" else f"τ = {spread}, P = {chance}"
         place = {"xytext": (0, 4 + 11 * line), "textcoords": "offset points", "xycoords": "axes fraction"}
