@@ -48,7 +48,8 @@ class ConformationEnergy(Observable):
     ) -> tuple[Float[Array, " datum"], Float[Array, " datum"]]:
         known = self.conformations
         place, reference = (self._number(name, state[name]) for name in ("conformation", "reference_conformation"))
-        parts = jax.vmap(lambda positions: jnp.stack(potential.parts(known.topology, positions)))(jnp.asarray(known.positions))
+        sums = np.stack([potential.pair_sums(known.topology, positions) for positions in known.positions])
+        parts = jax.vmap(lambda one: jnp.stack(potential.parts_of(one)))(sums)
         energy, size = jnp.sum(parts, axis=1), jax.lax.stop_gradient(jnp.sum(jnp.abs(parts), axis=1))
         rounding = 16 * jnp.finfo(energy.dtype).eps * (size[place] + size[reference])
         return energy[place] - energy[reference], rounding

@@ -82,7 +82,7 @@ def all_atoms(num_carbons: int, bonds: Sequence[tuple[int, int]]) -> Topology:
     return Topology((*skeleton.atoms, *("H",) * len(carried)), (*skeleton.bonds, *hydrogens))
 
 
-def alkane(torsions: Sequence[Sequence[float]]) -> Conformations:
+def alkane(torsions: Sequence[Sequence[float | int]]) -> Conformations:
     """Return conformations of an unbranched alkane; its methyl groups are staggered.
 
     Parameters
@@ -115,7 +115,7 @@ def alkane(torsions: Sequence[Sequence[float]]) -> Conformations:
     return _conformations(number + 3, chain_bonds(number + 3), skeletons)
 
 
-def cyclohexane(forms: Sequence[str | float]) -> Conformations:
+def cyclohexane(forms: Sequence[str | float | int]) -> Conformations:
     """Return conformations of cyclohexane.
 
     Parameters

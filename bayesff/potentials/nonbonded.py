@@ -6,6 +6,9 @@ r"""The nonbonded energy of a molecule from parameters of atom types: Coulomb an
 
 over the pairs three bonds apart, where the weights are the factors of the 1-4 convention, and over those farther apart, where
 they are one. A `NonbondedForceField` holds no molecule: the same one serves every `Topology` whose atoms are of its types.
+
+Of a geometry the energy needs no more than the sums of :math:`1/r, 1/r^6` and :math:`1/r^{12}` over the pairs of every two types
+(`pair_sums`): with them the energy of any parameters is a product of small matrices.
 """
 
 import dataclasses
@@ -27,9 +30,9 @@ from bayesff.potentials.topology import Topology
 from bayesff.units import COULOMB_CONSTANT
 
 CombiningRule = Callable[[LennardJones, LennardJones], PairPotential]
+"""Takes the potentials of two like pairs and returns that of the unlike pair; of Lennard-Jones a Lennard-Jones."""
 
-CLOSEST = 1e-10
-"""Distance [angstrom] at which two atoms are held apart, so that coincident ones have a finite energy and no NaN."""
+_POWERS = np.array([1, 6, 12])
 
 
 class NonbondedParts(NamedTuple):
@@ -159,32 +162,63 @@ class NonbondedForceField(Potential):
         positions
             Where its atoms are [angstrom].
         """
-        places, positions = self.places(topology), as_float(positions)
-        coulomb, lennard_jones = self._sums(topology.one_four, places, positions)
-        return NonbondedParts(
-            self.coulomb_one_four * coulomb,
-            self.lennard_jones_one_four * lennard_jones,
-            *self._sums(topology.beyond, places, positions),
-        )
+        return self.parts_of(self.pair_sums(topology, as_float(positions)))
 
     def energy(self, topology: Topology, positions: Float[ArrayLike, "atom 3"]) -> Float[Array, ""]:
         """Return the nonbonded energy [kJ/mol] of a molecule; its parameters are as in `parts`."""
         return jnp.sum(jnp.stack(self.parts(topology, positions)))
 
-    def _sums(
-        self, pairs: Int[np.ndarray, "pair 2"], places: Int[np.ndarray, " atom"], positions: Float[Array, "atom 3"]
-    ) -> tuple[Array, Array]:
-        """Return the Coulomb and the Lennard-Jones energy of some pairs, each in full."""
-        if not len(pairs):
-            return jnp.zeros(()), jnp.zeros(())
-        first, second = pairs.T
-        squared = jnp.sum((positions[first] - positions[second]) ** 2, axis=1)
-        distance = jnp.sqrt(jnp.maximum(squared, CLOSEST**2))
-        i, j = places[first], places[second]
-        coulomb = COULOMB_CONSTANT * self.charges[i] * self.charges[j] / distance
+    def pair_sums(
+        self, topology: Topology, positions: Float[np.ndarray, "atom 3"] | Float[Array, "atom 3"]
+    ) -> Float[np.ndarray, "kind power couple"] | Float[Array, "kind power couple"]:
+        r"""Return sums of powers of the distances, over 1-4 pairs and those beyond, and over the pairs of every two types.
 
-        def lennard_jones(a: Array, b: Array, c: Array, d: Array, r: Array) -> Array:
-            return self.combining(LennardJones(a, b), LennardJones(c, d)).pair_energy(r)
+        Atoms that coincide are held apart so far that the sums stay finite, by 1e-10 angstrom in double precision.
 
-        energies = jax.vmap(lennard_jones)(self.epsilon[i], self.sigma[i], self.epsilon[j], self.sigma[j], distance)
-        return jnp.sum(coulomb), jnp.sum(energies)
+        Parameters
+        ----------
+        topology, positions
+            The molecule and where its atoms are [angstrom]. Where they are a NumPy array so are the sums, and cost nothing in a
+            program that JAX compiles.
+
+        Returns
+        -------
+        array
+            Over the kinds of pairs, the powers :math:`r^{-1}, r^{-6}, r^{-12}`, and the couples of types (the first with each
+            from the first, the second with each from the second, ...).
+        """
+        places, number = self.places(topology), len(self.types)
+        couples = np.zeros((number, number), dtype=int)
+        couples[np.triu_indices(number)] = np.arange(number * (number + 1) // 2)
+        couples = np.maximum(couples, couples.T)
+        library = np if isinstance(positions, np.ndarray) else jnp
+        found = []
+        for first, second in (pairs.T for pairs in (topology.one_four, topology.beyond)):
+            belongs = np.eye(number * (number + 1) // 2)[couples[places[first], places[second]]]
+            squared = library.sum((positions[first] - positions[second]) ** 2, axis=1)
+            held = float(jnp.finfo(squared.dtype).max) ** (-1 / 15)
+            found.append(library.maximum(squared, held) ** (-_POWERS[:, None] / 2) @ belongs)
+        return library.stack(found)
+
+    def parts_of(self, sums: Float[ArrayLike, "kind power couple"]) -> NonbondedParts:
+        """Return the parts of the energy [kJ/mol] from what `pair_sums` returned."""
+        first, second = np.triu_indices(len(self.types))
+        products = COULOMB_CONSTANT * self.charges[first] * self.charges[second]
+        epsilon, sixth = jax.vmap(self._unlike)(self.epsilon[first], self.sigma[first], self.epsilon[second], self.sigma[second])
+        (near, far), sixth = as_float(sums), sixth**6
+
+        def energies(one: Array) -> tuple[Array, Array]:
+            return jnp.sum(products * one[0]), jnp.sum(4 * epsilon * sixth * (sixth * one[2] - one[1]))
+
+        coulomb, lennard_jones = energies(near)
+        return NonbondedParts(self.coulomb_one_four * coulomb, self.lennard_jones_one_four * lennard_jones, *energies(far))
+
+    def _unlike(self, *like: Array) -> tuple[Array, Array]:
+        """Return depth and diameter of an unlike pair from those of the like ones."""
+        found = self.combining(LennardJones(*like[:2]), LennardJones(*like[2:]))
+        if not isinstance(found, LennardJones):
+            raise ParameterError(
+                f"NonbondedForceField: combining must return a LennardJones of two of them, found {type(found).__name__}: "
+                "use geometric or lorentz_berthelot"
+            )
+        return found.epsilon, found.sigma
