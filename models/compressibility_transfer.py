@@ -14,7 +14,7 @@ from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, transf
 from bayesff.calibration import CalibrationProblem, Discrepancy, Prior, Term
 from bayesff.observables import IsothermalCompressibility, ThirdVirial
 from bayesff.potentials import AxilrodTeller, LennardJones
-from bayesff.reporting.wording import anchor, candidate_text, enumerate_words, percent, probability
+from bayesff.reporting.wording import anchor, candidate_text, enumerate_words, percent, probability, rounded
 from bayesff.units import convert
 
 jax.config.update("jax_enable_x64", True)
@@ -87,7 +87,7 @@ def which_stay_within(trees):
         off = errors(*parameters, *grid)
         place = int(np.argmax(np.abs(off)))
         worst[anchor(name)] = float(off[place])
-        where = f"{name} ({percent(off[place])} at {grid[0, place]:g} K and {grid[1, place]:g} / Å³)"
+        where = f"{name} ({rounded(100 * off[place], 1)} % at {grid[0, place]:g} K and {grid[1, place]:g} / Å³)"
         (held if abs(off[place]) <= DELTA.amount else failed).append(where)
     text = (
         f"Of {len(CANDIDATES)} sets of parameters stay within {percent(DELTA.amount)} everywhere: "

@@ -66,6 +66,7 @@ def spread_dataset():
             "q95": ("parameter", [0.13, 0.004]),
             "p_within": ("parameter", [0.04, 0.997]),
             "prior_p_within": ("parameter", [0.4, 0.4]),
+            "relative": ("parameter", [1, 1]),
             "common": ("parameter", [123.0, 3.4]),
             "common_q05": ("parameter", [117.0, 3.39]),
             "common_q95": ("parameter", [129.0, 3.41]),
