@@ -107,7 +107,7 @@ def both_at_once(trees):
         "error of the second virial coefficient [cm³/mol]",
         lines,
     )
-    text = f"The distance within {r:g} Å and the virial coefficient within {b:g} cm³/mol has with probability: {'; '.join(told)}."
+    text = f"Probability of both the distance within {r:g} Å and the virial coefficient within {b:g} cm³/mol: {'; '.join(told)}."
     return [Finding("both_at_once", text, {name: float(value) for name, value in chances.items()}, chart)]
 
 
