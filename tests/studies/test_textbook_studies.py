@@ -17,9 +17,9 @@ from bayesff.assessment.simulation_based_calibration import simulate_coverage
 from bayesff.study import load
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, convert
 
-from .long import long
+from ..long import long  # noqa: TID252
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STUDIES = (
     "butane_torsion",
     "compressibility_transfer",
