@@ -37,8 +37,8 @@ def _draw(axes: Axes, line: Line, colour: str, marker: str) -> None:
     low, high = (y if side is None else np.asarray(side, dtype=float) for side in (line.low, line.high))
     if line.points:
         spread = None if line.low is None and line.high is None else np.stack([y - low, high - y])
-        cloud = {"ms": 3, "alpha": 0.5} if len(x) > 60 else {"ms": 5}
-        axes.errorbar(x, y, spread, fmt=marker, color=colour, label=line.label, **cloud)
+        size, alpha = (3.0, 0.5) if len(x) > 60 else (5.0, 1.0)
+        axes.errorbar(x, y, spread, fmt=marker, color=colour, label=line.label, ms=size, alpha=alpha)
         return
     if line.low is not None or line.high is not None:
         axes.fill_between(x, low, high, color=colour, alpha=0.22, lw=0)
