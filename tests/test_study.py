@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,3 +129,16 @@ def test_wrong_input_found_by_the_package_keeps_its_kind_and_gets_a_place(tmp_pa
 def test_a_study_checks_its_names(name: str, problems: dict, said: str) -> None:
     with pytest.raises(StudyError, match=said):
         bayesff.Study(name=name, question="Why?", problems=problems, sampler=object())
+
+
+@pytest.mark.parametrize(
+    ("truths", "said"),
+    [
+        ({"mie": {}}, "truths name 'mie', the candidates are one: correct the name"),
+        ({"one": {"depth": 1.0}}, "the truth 'depth' must be a parameter of one, found epsilon, sigma: correct the name"),
+    ],
+)
+def test_truths_belong_to_parameters_of_candidates(truths: dict, said: str) -> None:
+    problem = SimpleNamespace(priors={"epsilon": None, "sigma": None})
+    with pytest.raises(StudyError, match=said):
+        bayesff.Study(name="mine", question="Why?", problems={"one": problem}, sampler=object(), truths=truths)

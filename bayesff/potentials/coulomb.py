@@ -93,7 +93,7 @@ class SigmoidalCoulomb(_Electrostatic):
 
     References
     ----------
-    J. Ramstein, R. Lavery, Proc. Natl. Acad. Sci. USA 85, 7231 (1988), doi:10.1073/pnas.85.19.7231
+    J. Ramstein, R. Lavery, Proc. Natl. Acad. Sci. USA 85, 7231 (1988)
 
     Example
     -------
