@@ -15,7 +15,7 @@ from bayesff.potentials.axilrod_teller import AxilrodTeller
 from bayesff.potentials.base import PairPotential, Potential, parameter
 from bayesff.potentials.clusters import ClusterPotential, PointCharges, SitePair
 from bayesff.potentials.combining import geometric, lorentz_berthelot
-from bayesff.potentials.composition import ScaledPotential, SumPotential
+from bayesff.potentials.composition import ConformalPotential, ScaledPotential, SumPotential
 from bayesff.potentials.coulomb import Coulomb, SigmoidalCoulomb
 from bayesff.potentials.exponential import BornMayer, Buckingham, Morse
 from bayesff.potentials.factor_system import FactorSystem
@@ -51,6 +51,7 @@ __all__ = [
     "BornMayer",
     "Buckingham",
     "ClusterPotential",
+    "ConformalPotential",
     "Conformations",
     "Coulomb",
     "Curve",

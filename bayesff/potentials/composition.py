@@ -1,11 +1,11 @@
-"""Sums and multiples of pair potentials."""
+"""Sums and multiples of pair potentials, and those of one substance for another."""
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from bayesff.errors import ParameterError
-from bayesff.potentials.base import PairPotential, parameter
+from bayesff.potentials.base import PairPotential, as_float, parameter
 
 
 class SumPotential(PairPotential):
@@ -80,6 +80,49 @@ class ScaledPotential(PairPotential):
 
     def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
         return self.factor * self.potential.tail_energy(density)
+
+
+class ConformalPotential(PairPotential):
+    r"""The potential of another substance, by the law of corresponding states.
+
+    .. math:: u(r) = f\,u_0(r/h)
+
+    Substances whose potentials differ by the two factors only have the same properties in units of their critical points, so that
+    f is the ratio of their critical temperatures and h the cube root of that of their critical volumes. Noble gases heavier than
+    neon are conformal within a few per cent of the well's depth.
+
+    Parameters
+    ----------
+    potential
+        The potential :math:`u_0` of the reference substance.
+    energy
+        The factor f on its energies.
+    length
+        The factor h on its distances.
+
+    References
+    ----------
+    K. S. Pitzer, J. Chem. Phys. 7, 583 (1939)
+    """
+
+    potential: PairPotential
+    energy: Float[Array, ""] = parameter("", positive=True)
+    length: Float[Array, ""] = parameter("", positive=True)
+
+    def pair_energy(self, r: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return _multiplied(self.energy, self.potential.pair_energy(as_float(r) / self.length))
+
+    def breakpoints(self) -> tuple[Float[Array, ""], ...]:
+        return tuple(self.length * radius for radius in self.potential.breakpoints())
+
+    def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return self.energy * self.length**3 * self.potential.energy_beyond(as_float(radius) / self.length)
+
+    def long_ranged(self) -> bool:
+        return self.potential.long_ranged()
+
+    def tail_energy(self, density: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return self.energy * self.potential.tail_energy(as_float(density) * self.length**3)
 
 
 def ascending(*radii: Float[Array, ""]) -> tuple[Float[Array, ""], ...]:

@@ -153,7 +153,8 @@ class GaussianProcessPair(LinearPair):
 
     def breakpoints(self) -> tuple[Float[Array, ""], ...]:
         inner = super().breakpoints() if self.mean is None else self.mean.breakpoints()
-        return ascending(*inner, as_float(self.cutoff))
+        # The well is a third of the way from the contact to the cutoff, and as hard to integrate as all that is beyond it.
+        return ascending(*inner, jnp.cbrt(inner[0] ** 2 * self.cutoff), as_float(self.cutoff))
 
     def energy_beyond(self, radius: Float[ArrayLike, ""]) -> Float[Array, ""]:
         start = jnp.minimum(as_float(radius), self.cutoff)

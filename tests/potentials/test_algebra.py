@@ -61,6 +61,19 @@ def test_tails_add_and_scale():
     assert float(bp.PairPotential.energy_beyond(potential, 9.0)) == pytest.approx(expected, rel=1e-10)
 
 
+def test_a_conformal_potential_is_the_form_with_its_energy_and_length_multiplied():
+    conformal = bp.ConformalPotential(LJ, energy=1.2, length=0.9)
+    direct = bp.LennardJones(epsilon=1.2 * LJ.epsilon, sigma=0.9 * LJ.sigma)
+    np.testing.assert_allclose(energies(conformal, RADII), energies(direct, RADII), rtol=1e-13)
+    assert float(conformal.breakpoints()[0]) == pytest.approx(float(direct.breakpoints()[0]), rel=1e-13)
+    assert float(conformal.energy_beyond(9.0)) == pytest.approx(float(direct.energy_beyond(9.0)), rel=1e-12)
+    cut = bp.ConformalPotential(bp.PlainCut(LJ, cutoff=9.0, tail=True), energy=1.2, length=0.9)
+    expected = bp.PlainCut(direct, cutoff=8.1, tail=True)
+    assert float(cut.tail_energy(0.02)) == pytest.approx(float(expected.tail_energy(0.02)), rel=1e-12)
+    charged = bp.ConformalPotential(bp.Coulomb(charge_product=0.8), energy=1.2, length=0.9)
+    assert charged.long_ranged()
+
+
 def test_only_potentials_and_numbers_take_part():
     with pytest.raises(TypeError):
         LJ + 1.0

@@ -30,6 +30,8 @@ POTENTIALS: dict[str, bp.PairPotential] = {
     "sum_with_core": bp.SquareWell(epsilon=0.4, sigma=2.9, width=1.8) + LENNARD_JONES,
     "scaled": 0.7 * bp.Mie(epsilon=1.2, sigma=3.3, repulsive=12.0, attractive=6.0),
     "scaled_core": 0.5 * bp.SquareWell(epsilon=1.0, sigma=3.0, width=1.5),
+    "conformal": bp.ConformalPotential(bp.TangToennies.krypton(), energy=0.72, length=0.93),
+    "conformal_core": bp.ConformalPotential(bp.SquareWell(epsilon=1.0, sigma=3.0, width=1.5), energy=0.8, length=1.1),
     "plain_cut": bp.PlainCut(LENNARD_JONES, cutoff=9.0, tail=True),
     "shifted_cut": bp.ShiftedCut(LENNARD_JONES, cutoff=9.0),
     "repulsive_core": bp.ShiftedCut(LENNARD_JONES, cutoff=3.405 * 2 ** (1 / 6)),
@@ -53,7 +55,7 @@ POTENTIALS: dict[str, bp.PairPotential] = {
     ),
 }
 
-STEPPED = frozenset({"square_well", "hard_sphere", "sum_with_core", "scaled_core", "plain_cut"})
+STEPPED = frozenset({"square_well", "hard_sphere", "sum_with_core", "scaled_core", "conformal_core", "plain_cut"})
 """Potentials whose energy has a step, and whose derivatives do not see it."""
 
 LONG_RANGED = frozenset({"coulomb", "sigmoidal_coulomb", "charged_sites"})

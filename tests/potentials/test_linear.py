@@ -13,6 +13,7 @@ from scipy.stats import binom
 
 import bayesff.potentials as bp
 from bayesff.errors import DataError, ParameterError
+from bayesff.observables import SecondVirial
 from bayesff.potentials.gaussian_process import WIDEST_SPACING
 
 LENNARD_JONES = bp.LennardJones(epsilon=1.0, sigma=3.4)
@@ -76,7 +77,16 @@ def test_beyond_the_cutoff_and_deep_in_the_core_the_process_is_its_mean():
     for order, function in enumerate([alone.pair_energy, slope, jax.grad(slope)]):  # each is continuous at the cutoff
         at, inside = jnp.asarray(11.0 - 1e-4), jnp.asarray(11.0 - 1e-1)
         assert abs(float(function(at))) < 2 * 1e-3 ** (3 - order) * abs(float(function(inside))) + 1e-18
-    assert [float(radius) for radius in PROCESS.breakpoints()] == [3.4, 11.0]
+    third = (3.4**2 * 11.0) ** (1 / 3)
+    assert [float(radius) for radius in PROCESS.breakpoints()] == pytest.approx([3.4, third, 11.0], rel=1e-14)
+
+
+def test_second_virials_of_cold_gases_have_many_digits():
+    # With the well and the tail in one segment the reported error was 1 cm^3/mol at 75 K, and its change with the weights, which
+    # no gradient sees, made a sampler take steps a hundred times too small.
+    wide = bp.GaussianProcessPair(LENNARD_JONES, jnp.asarray([0.6, -0.9] * 8), **KERNEL | {"cutoff": 20.0})
+    prediction = SecondVirial().predict(wide, {"temperature": [75.0, 100.0, 300.0]})
+    assert np.all(np.sqrt(np.asarray(prediction.covariance.diagonal)) < 1e-4 * np.abs(np.asarray(prediction.mean)))
 
 
 @BOTH

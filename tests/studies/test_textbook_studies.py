@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+import xarray
 from scipy.stats import binom
 
 from bayesff.assessment.simulation_based_calibration import simulate_coverage
@@ -30,6 +31,8 @@ STUDIES = (
     "polarization_trimer",
     "square_well_joint",
 )
+SLOW = ("argon_gp_pair",)
+"""Studies whose quick run takes minutes: three and a half on two cores."""
 FALSE_ALARM = 1e-4
 """For each parameter of each candidate with a truth, some forty of them: one run in 250 raises a false alarm."""
 
@@ -44,7 +47,7 @@ def finished(folder: Path, verb: str, name: str) -> dict[str, Any]:
     return json.loads((folder / "out" / "metrics.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*STUDIES, *(pytest.param(name, marks=long) for name in SLOW)])
 def test_it_runs_converges_and_says_whether_its_truth_is_found(name: str, tmp_path: Path) -> None:
     metrics = finished(tmp_path, "run", name)
     assert metrics["converged"]
@@ -56,7 +59,7 @@ def test_it_runs_converges_and_says_whether_its_truth_is_found(name: str, tmp_pa
 
 
 @long
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [*STUDIES, *SLOW])
 def test_it_transfers_and_answers_its_question(name: str, tmp_path: Path) -> None:
     metrics = finished(tmp_path, "transfer", name)
     assert metrics["converged"]
@@ -103,6 +106,31 @@ def test_the_target_of_the_square_well_is_the_closed_form() -> None:
     kt = GAS_CONSTANT * joint.TARGET["temperature"]
     exact = 2 * np.pi / 3 * CUBIC_ANGSTROM_PER_MOLE * sigma**3 * (1 - (width**3 - 1) * np.expm1(epsilon / kt))
     assert float(virial) == pytest.approx(exact, rel=1e-10)
+
+
+def test_errors_with_a_common_cause_keep_their_size_and_the_well_of_a_parabola_is_its_vertex() -> None:
+    argon = module("argon_gp_pair")
+    for term in (argon.viscosity, argon.dimer):
+        (data,) = term.parts
+        np.testing.assert_allclose(np.sqrt(np.diag(data.covariance)), data.standard_deviation, rtol=1e-12)
+        correlation = data.covariance / np.outer(data.standard_deviation, data.standard_deviation)
+        # The whole set is uncertain by most of what one datum is; independent errors would leave a root of the number of it.
+        assert np.sqrt(correlation.mean()) > 1.5 / np.sqrt(data.num_data)
+        assert np.linalg.eigvalsh(correlation)[0] > 0.99 * argon.OWN**2
+    where, depth = argon.vertex(np.stack([40.0 * (argon.FINE - 3.7619) ** 2 - 143.1, (argon.FINE - 4.0) ** 2 - 1.0]))
+    np.testing.assert_allclose(where, [3.7619, 4.0], rtol=1e-9)
+    np.testing.assert_allclose(depth, [143.1, 1.0], rtol=1e-9)
+
+
+def test_nothing_learnt_leaves_the_band_as_wide_as_the_prior_which_holds_argon() -> None:
+    argon = module("argon_gp_pair")
+    weights = np.random.default_rng(1).normal(size=(1, 4000, argon.NUM_WEIGHTS))
+    prior = xarray.Dataset({f"w{k}": (("chain", "draw"), weights[..., k]) for k in range(argon.NUM_WEIGHTS)})
+    tree = xarray.DataTree.from_dict({"posterior": prior})
+    drawn, ratio = argon.learnt(tree, argon.separation)
+    np.testing.assert_allclose(ratio, 1.0, atol=0.05)
+    deviations = (argon.energy - drawn.mean(axis=0)) / drawn.std(axis=0)
+    assert np.abs(deviations).max() < 1.0  # krypton's curve is argon's within the tenth that the prior allows
 
 
 @long
