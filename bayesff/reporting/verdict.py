@@ -21,6 +21,9 @@ from bayesff.reporting.wording import (
 NEGLIGIBLE = 4.0
 """Difference in expected log predictive density below which candidates predict alike (doi:10.48550/arXiv.2008.10296)."""
 
+MOST_NAMED = 6
+"""Values of a candidate's parameters that the summary lists; of more it says how many, and the table of parameters has them."""
+
 SIGNIFICANT = 3.0
 """How many of its standard deviations a discrepancy must lie from zero somewhere before the form is called wrong."""
 
@@ -117,6 +120,8 @@ def _values(candidate: Candidate) -> list[str]:
             row = rows.isel(scalar=index)
             value = plus_minus(float(row["mean"]), float(row["sd"]), str(row["unit"].item()))
             found.append(f"{site_text(str(row['scalar'].item()), {})} = {value}")
+    if len(found) > MOST_NAMED:
+        return [f"its {len(found)} parameters"]
     return found or ["parameters of its own in each environment"]
 
 

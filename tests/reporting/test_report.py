@@ -164,6 +164,18 @@ def test_parameters_that_differ_between_environments_are_shown_for_each(trees, t
     assert "With σ = " in verdict(assess({"mie": tree})).summary[1]
 
 
+@pytest.mark.parametrize(("number", "words"), [(6, "With w0 = "), (7, "With its 7 parameters, ")])
+def test_many_parameters_are_counted_in_the_summary(number, words, trees):
+    tree = trees["mie"].copy()
+    for group in ("prior", "posterior"):
+        dataset = tree[group].to_dataset()
+        weights = {f"w{k}": dataset["epsilon"] for k in range(number)}
+        tree[group] = dataset.drop_vars(["epsilon", "sigma"]).assign(weights)
+    tree.attrs["parameters"] = json.dumps(list(weights))
+    tree["diagnostics"] = diagnose(tree, {"method": "exact"})
+    assert verdict(assess({"mie": tree})).summary[1].startswith(words)
+
+
 def test_reference_simulations_are_shown(trees, tmp_path):
     """A state with too few effective frames beside one with enough."""
     tree = trees["mie"].copy()
