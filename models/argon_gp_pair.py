@@ -143,17 +143,24 @@ def reach(ratios):
     for name, ratio in ratios.items():
         inside = FINE[ratio < REACHED]
         values |= {f"{name}_least": ratio.min(), f"{name}_least_at": FINE[ratio.argmin()]}
-        values |= {f"{name}_at_2.3": ratio[0], f"{name}_at_12": ratio[-1]}
+        values |= {f"{name}_at_{at:g}": left for at, left in ends(ratio)}
         if inside.size:
             values |= {f"{name}_from": inside.min(), f"{name}_to": inside.max()}
         span = f"under {REACHED:.0%} from {inside.min():.1f} to {inside.max():.1f} Å" if inside.size else f"over {REACHED:.0%}"
         least = f"least, {ratio.min():.1%}, at {FINE[ratio.argmin()]:.2f} Å"
-        parts.append(f"from {said(name)} it is {span}, {least}, {ratio[0]:.0%} at 2.3 Å and {ratio[-1]:.0%} at 12 Å")
+        parts.append(
+            f"from {said(name)} it is {span}, {least}, {' and '.join(f'{left:.0%} at {at:g} Å' for at, left in ends(ratio))}"
+        )
     lines = [Line(said(name), FINE, ratio) for name, ratio in ratios.items()]
     caption = "One: nothing was learnt there; the band is as wide as before the data."
     chart = Chart("Where the data reach", caption, "separation [Å]", "posterior over prior standard deviation", lines)
     text = f"The standard deviation of the energy, over what it was before the data: {'; '.join(parts)}."
     return Finding("reach", text, values, chart)
+
+
+def ends(ratio):
+    """Return the first and the last separation, each with the ratio there."""
+    return [(FINE[index], ratio[index]) for index in (0, -1)]
 
 
 def said(name):

@@ -88,8 +88,8 @@ class ConformalPotential(PairPotential):
     .. math:: u(r) = f\,u_0(r/h)
 
     Substances whose potentials differ by the two factors only have the same properties in units of their critical points, so that
-    f is the ratio of their critical temperatures and h the cube root of that of their critical volumes. Noble gases heavier than
-    neon are conformal within a few per cent of the well's depth.
+    f is the ratio of their critical temperatures and h the cube root of that of their critical volumes. The ab initio curves of
+    argon and krypton are conformal so within 5 % of repulsion and attraction from 2.6 to 12 angstrom.
 
     Parameters
     ----------
