@@ -45,7 +45,7 @@ def main(number: int) -> None:
         say("Laplace", start, np.abs(np.asarray(true - modes.location)) < 1.6449 * width)
         start = time.perf_counter()
         sampler = NUTS(num_warmup=100, num_draws=100, num_chains=1, max_tree_depth=4)
-        low, high = np.quantile(np.asarray(sampler.draw_several(target, observed, key))[:, 0], [0.05, 0.95], axis=1)
+        low, high = np.quantile(np.asarray(sampler.draw_several(target, observed, key)[0])[:, 0], [0.05, 0.95], axis=1)
         say("NUTS", start, (low <= np.asarray(true)) & (np.asarray(true) <= high))
 
 

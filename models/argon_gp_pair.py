@@ -18,7 +18,8 @@ from bayesff.potentials import ConformalPotential, GaussianProcessPair, TangToen
 jax.config.update("jax_enable_x64", True)
 
 MOLAR_MASS = 39.948  # g/mol
-NUM_WEIGHTS = 17
+NUM_WEIGHTS = 16
+INNER = 2.6  # angstrom; further in, a tenth of a Lennard-Jones wall is as large as the real one, and a draw may have none
 UNKNOWN = 0.1  # of repulsion and of attraction, before the data: krypton is not argon
 REACHED = 0.5  # of the prior's standard deviation: what is left of it where the data reach
 OWN = 0.3  # of an error that neighbouring data have in common, what each has to itself
@@ -30,7 +31,7 @@ mean = ConformalPotential(
 )
 # The sizes of repulsion and attraction: those of a Lennard-Jones fluid with argon's critical temperature, 1.31 epsilon.
 strength = UNKNOWN * 4 * bff.units.convert(temperature / 1.31, "K", "kJ/mol")
-make = GaussianProcessPair.factory(NUM_WEIGHTS, mean, strength=strength, length=3.4, correlation=0.2, inner=2.2, cutoff=20.0)
+make = GaussianProcessPair.factory(NUM_WEIGHTS, mean, strength=strength, length=3.4, correlation=0.2, inner=INNER, cutoff=20.0)
 
 
 def in_common(data: bff.datasets.DataSet, over: str, length: float) -> bff.datasets.DataSet:
@@ -64,7 +65,7 @@ PROBLEMS = {"gas": [virial, viscosity], "gas_and_dimer": [virial, viscosity, dim
 DEPTH = float(bff.units.convert(bff.datasets.load("argon_dimer_well_depth").values[0], "kJ/mol", "K"))
 DISTANCE = float(bff.datasets.load("argon_dimer_well_distance").values[0])
 SEEN = {"gas": np.array([], dtype=int), "gas_and_dimer": shown}
-FINE = np.linspace(2.3, 12.0, 486)
+FINE = np.linspace(INNER, 12.0, 471)
 
 
 def bands(trees):

@@ -81,12 +81,30 @@ class Coordinates(eqx.Module):
         """Return what `unwhiten` does, and the `Target.errors` there, which it needs and the density at the point needs too."""
         moved, other = target.locations, target.sizes
         z = self.mode.location.at[other].add(self.sizes @ w[other])
+        errors, root, shift = self._given_sizes(target, z)
+        move = shift + solve_triangular(root, w[moved], lower=True, trans=1)
+        log_volume = jnp.sum(jnp.log(jnp.diag(self.sizes))) - jnp.sum(jnp.log(jnp.diag(root)))
+        return z.at[moved].add(move), log_volume, errors
+
+    def whiten(self, target: Target, z: Float[Array, " dim"]) -> Float[Array, " dim"]:
+        """Return ``w`` of a point, whatever its distance from the mode: the inverse of `unwhiten`."""
+        moved, other = target.locations, target.sizes
+        away = z - self.mode.location
+        _, root, shift = self._given_sizes(target, self.mode.location.at[other].set(z[other]))
+        w = jnp.zeros_like(z).at[other].set(solve_triangular(self.sizes, away[other], lower=True))
+        return w.at[moved].set(root.T @ (away[moved] - shift))
+
+    def _given_sizes(
+        self, target: Target, z: Float[Array, " dim"]
+    ) -> tuple[dict[str, Covariance], Float[Array, "location location"], Float[Array, " location"]]:
+        """Return the errors at the sizes in ``z``, and given them the factor of the precision and the move of the mean.
+
+        The locations in ``z`` are those of the mode.
+        """
         errors = target.errors(z)
         information, pull = _information(target, self.terms, self.parameters, z, errors)
         root = jnp.linalg.cholesky(self.rest + information)
-        move = cho_solve((root, True), pull - self.pull) + solve_triangular(root, w[moved], lower=True, trans=1)
-        log_volume = jnp.sum(jnp.log(jnp.diag(self.sizes))) - jnp.sum(jnp.log(jnp.diag(root)))
-        return z.at[moved].add(move), log_volume, errors
+        return errors, root, cho_solve((root, True), pull - self.pull)
 
 
 def compile_coordinates(target: Target, energies: Energies) -> Callable[[Mode, Observed], Coordinates]:

@@ -7,6 +7,8 @@ import numpy as np
 import xarray
 from jaxtyping import Float
 
+from bayesff.inference.mode import two_modes
+
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
 MIN_EBFMI = 0.3
@@ -25,7 +27,8 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     tree
         The posterior, with ``sample_stats`` where the method has them.
     attributes
-        Facts about the run: ``method``, and ``converged`` for a method that judges itself.
+        Facts about the run: ``method``, ``converged`` for a method that judges itself, and how much of the posterior the
+        ``other_mode`` holds, where chains were started.
 
     Returns
     -------
@@ -45,6 +48,9 @@ def diagnose(tree: xarray.DataTree, attributes: Mapping[str, Any]) -> xarray.Dat
     ebfmi = float(np.min(_ebfmi(statistics["energy"].to_numpy()))) if "energy" in statistics else 1.0
     moved = "diverging" in statistics or "acceptance_rate" in statistics
     reasons = _reasons(names, figures, num_divergences, ebfmi) if moved else []
+    share = float(attributes.get("other_mode", 0.0))
+    if share and not np.all(figures["rhat"] < MAX_RHAT):
+        reasons.append(two_modes(share))
     if not attributes.get("converged", True):
         reasons.append(str(attributes.get("reason", "the method did not converge")))
     known = [str(tree["posterior"][name.split("[")[0]].attrs.get("units", "")) for name in names]

@@ -62,7 +62,7 @@ class Laplace(Method):
         log_z = mode.log_density + 0.5 * target.size * jnp.log(2 * jnp.pi) + log_det
         log_proposal = -0.5 * jnp.sum(w**2, axis=1) - 0.5 * target.size * jnp.log(2 * jnp.pi) - log_det
         log_density, checked = check_importance(target, draws, log_proposal)
-        reasons = [] if bool(mode.converged) else ["the search for the mode did not converge"]
+        reasons = mode.reasons
         reasons += [checked.pop("reason")] if "reason" in checked else []
         attributes = {
             "method": "Laplace",

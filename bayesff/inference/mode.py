@@ -14,11 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from scipy.special import expit
 
 from bayesff.inference.target import Observed, Target
 from bayesff.observables import Prediction
 
 NUM_STARTS = 2
+NUM_PAIRS = 3
+"""Pairs of likely prior draws that the search starts from beside the prior median and the likeliest one."""
+
 MAX_STEPS = 100
 MAX_ROUNDS = 3
 
@@ -31,7 +35,13 @@ Errors that are larger than needed leave the way from one to the other open.
 """
 
 HOPELESS = 100
-"""A search is given up where another one has ended lower by so many times what its next step promises."""
+"""A search is given up where another one has ended lower by so many times what its next step promises, and `FAR_BELOW`."""
+
+FAR_BELOW = 10.0
+"""A mode whose log density is lower by more than this holds nothing of the posterior that would be seen."""
+
+NOTICED = 0.01
+"""Share of the posterior from which on another mode counts."""
 
 Energies = Callable[[Float[Array, "problem point dim"], Observed], tuple[Array, Array, dict[str, Prediction]]]
 """Negative log density, its gradient and predictions by term at the same number of points of each of several problems."""
@@ -50,22 +60,40 @@ class Mode(eqx.Module):
         The log density there.
     converged
         Whether the predicted gain of another step is negligible and the Hessian is positive definite.
+    other
+        Where another mode is, if one was found that holds at least `NOTICED` of the posterior; else ``location``.
+    share
+        How much of the posterior that one holds, by the Laplace approximation at both; zero if there is none.
     """
 
     location: Float[Array, "*problem dim"]
     factor: Float[Array, "*problem dim dim"]
     log_density: Float[Array, "*problem"]
     converged: Bool[Array, "*problem"]
+    other: Float[Array, "*problem dim"]
+    share: Float[Array, "*problem"]
 
     def unwhiten(self, w: Float[Array, " dim"]) -> Float[Array, " dim"]:
         """Return the unconstrained coordinates of a point in whitened ones."""
         return self.location + self.factor @ w
 
+    @property
+    def reasons(self) -> list[str]:
+        """Say why the Gaussian at the mode of one problem is not its posterior, as far as the search shows."""
+        found = [] if bool(self.converged) else ["the search for the mode did not converge"]
+        return [*found, *([two_modes(float(self.share))] if float(self.share) else [])]
+
+
+def two_modes(share: float) -> str:
+    """Say that another mode holds a share of the posterior, and what to do."""
+    return f"another mode holds some {share:.0%} of the posterior: SMC weighs both"
+
 
 def find_mode(target: Target, key: PRNGKeyArray, energies: Energies | None = None) -> Mode:
-    """Find the mode from the prior median and from the two likeliest of some hundred prior draws; the best end is returned.
+    """Find the mode from the prior median and from the likeliest of some hundred prior draws; the best end is returned.
 
-    One of the draws is the target's own start, if it has one.
+    One of the draws is the target's own start, if it has one. Another end may be a mode as well: energies that are quadratic in
+    charges have two solutions that meet the data, or nearly so.
 
     From the best end the search goes on with larger errors, see `SWELL`.
 
@@ -112,30 +140,59 @@ def find_modes(target: Target, key: PRNGKeyArray, observed: Observed, energies: 
     parts = [energies(jnp.broadcast_to(part, shape), observed)[0] for part in np.split(draws, len(draws) // batch)]
     values = np.concatenate([np.asarray(part) for part in parts], axis=1)
     order = np.argsort(np.where(np.isfinite(values), values, np.inf), axis=1)
-    likeliest, second = draws[order[:, 0]], draws[order[:, 1]]
-    best = _better_end(energies, np.broadcast_to(np.median(draws, axis=0), likeliest.shape), likeliest, observed)
+    median = np.broadcast_to(np.median(draws, axis=0), (num_problems, target.size))
+    likely = [draws[order[:, place]] for place in range(2 + 2 * NUM_PAIRS)]
+    pairs = [(median, likely[0]), *zip(likely[2::2], likely[3::2], strict=True)]
+    ends = _minimise(energies, np.stack(pairs[0], axis=1), observed)
+    for pair in pairs[1:]:
+        ends = _together(ends, _minimise(energies, np.stack(pair, axis=1), observed, _lowest(ends).value))
     for _ in range(MAX_ROUNDS):
+        best = _lowest(ends)
         swollen = best.location.copy()
         swollen[:, target.sizes] += SWELL
-        again = _better_end(energies, swollen, second, observed)
-        lower = again.value < best.value - 1e-3
-        if not lower.any():
+        again = _minimise(energies, np.stack((swollen, likely[1]), axis=1), observed, best.value)
+        ends = _together(ends, again)
+        if not (_lowest(again).value < best.value - 1e-3).any():
             break
-        best = _Expansion(*(_where(lower, fresh, old) for fresh, old in zip(again, best, strict=True)))
-    best = _expand_at_end(energies, best.location, observed)
+    best = _expand_at_end(energies, _lowest(ends).location, observed)
     curvature, vectors = np.linalg.eigh(best.hessian)
     # A direction that neither data nor prior fix would have no width: it gets the width 100 in unconstrained units at most.
     widths = 1 / np.sqrt(np.maximum(np.abs(curvature), 1e-4))
     gain = 0.5 * np.sum((_along(vectors, best.gradient) * widths) ** 2, axis=-1)
     converged = (gain < 1e-6) & np.all(curvature > 0, axis=-1)
-    found = (best.location, vectors * widths[..., None, :], -best.value, converged)
+    other, share = _other_mode(ends, best)
+    found = (best.location, vectors * widths[..., None, :], -best.value, converged, other, share)
     return Mode(*(jnp.asarray(leaf) for leaf in found))
 
 
-def _better_end(energies: Energies, first: np.ndarray, second: np.ndarray, observed: Observed) -> "_Expansion":
-    """Return for each problem the better one of the minima that two starts lead to."""
-    ends = _minimise(energies, np.stack([first, second], axis=1), observed)
-    return _Expansion(*(leaf[np.arange(len(first)), np.argmin(ends.value, axis=1)] for leaf in ends))
+def _together(*ends: "_Expansion") -> "_Expansion":
+    """Return the ends of several searches, (problem, start), as one."""
+    return _Expansion(*(np.concatenate(leaves, axis=1) for leaves in zip(*ends, strict=True)))
+
+
+def _lowest(ends: "_Expansion") -> "_Expansion":
+    """Return for each problem the end at which the negative log density is lowest."""
+    return _Expansion(*(leaf[np.arange(len(ends.value)), np.argmin(ends.value, axis=1)] for leaf in ends))
+
+
+def _other_mode(ends: "_Expansion", best: "_Expansion") -> tuple[np.ndarray, np.ndarray]:
+    """Return the end that holds most of the posterior beside the best one, and its share; the best one and zero if none does.
+
+    It is a mode of its own if the density falls on all sides of it and the best one lies outside its standard deviation, and it
+    outside that of the best one.
+    """
+    curvature, vectors = np.linalg.eigh(np.where(np.isfinite(ends.hessian), ends.hessian, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        is_minimum = np.all(curvature > 0, axis=-1) & (np.sum(_along(vectors, ends.gradient) ** 2 / curvature, axis=-1) < 1e-4)
+        log_mass = -ends.value - 0.5 * np.sum(np.log(curvature), axis=-1)
+    away = ends.location - best.location[:, None]
+    distances = [np.einsum("...i,...ij,...j", away, hessian, away) for hessian in (ends.hessian, best.hessian[:, None])]
+    is_other = is_minimum & np.all(np.stack(distances) > 1, axis=0)
+    best_mass = -best.value - 0.5 * np.linalg.slogdet(best.hessian)[1]
+    share = np.where(is_other, expit(np.where(is_other, log_mass, 0.0) - best_mass[:, None]), 0.0)
+    rows, which = np.arange(len(share)), np.argmax(share, axis=1)
+    noticed = share[rows, which] >= NOTICED
+    return np.where(noticed[:, None], ends.location[rows, which], best.location), np.where(noticed, share[rows, which], 0.0)
 
 
 def num_points(size: int) -> int:
@@ -208,12 +265,12 @@ def _symmetric(matrices: np.ndarray) -> np.ndarray:
     return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
 
 
-def _minimise(energies: Energies, starts: np.ndarray, observed: Observed) -> _Expansion:
+def _minimise(energies: Energies, starts: np.ndarray, observed: Observed, ended: np.ndarray | float = np.inf) -> _Expansion:
     """Minimise by Newton steps with the absolute curvature, damped until they descend (Levenberg and Marquardt).
 
     The Hessian is affordable because a force field has few parameters, and it reaches the bottom of a curved valley where
     quasi-Newton methods from a prior draw stop on its wall: of 16 prior draws of a Mie potential's second-virial posterior, 12
-    end at the mode, against 2 with optimistix's BFGS in a trust region.
+    end at the mode, against 2 with optimistix's BFGS in a trust region. Where others have ``ended`` says which are hopeless.
     """
     size = starts.shape[-1]
     outside = np.full(starts.shape[:-1], np.inf)
@@ -235,9 +292,9 @@ def _minimise(energies: Energies, starts: np.ndarray, observed: Observed) -> _Ex
         gain = _gain(curvature, along, move)
         done |= gain < 1e-10
         # A start that creeps along far above where another one has ended is given up.
-        lowest = np.min(np.where(done, best.value, np.inf), axis=-1, keepdims=True)
+        lowest = np.minimum(np.min(np.where(done, best.value, np.inf), axis=-1), ended)[:, None]
         with np.errstate(invalid="ignore"):
-            done |= best.value - lowest > HOPELESS * gain
+            done |= best.value - lowest > np.maximum(HOPELESS * gain, FAR_BELOW)
         if done.all():
             break
         trial = best.location + np.einsum("...ij,...j->...i", vectors, move)

@@ -34,14 +34,16 @@ Reported = Callable[[Float[Array, "problem chain draw dim"]], Float[np.ndarray, 
 class Compiled(NamedTuple):
     """What is compiled for a target, each function when it is first called.
 
-    The gradient at a batch of points, the coordinates about a mode, points in them, the same with their derivatives, the first
-    states of chains, and the next ones; each for several problems. At last the Fisher information of one problem at points.
+    The gradient at a batch of points, the coordinates about a mode, points in them, the same with their derivatives, what a point
+    is in them, the first states of chains, and the next ones; each for several problems. At last the Fisher information of one
+    problem at points.
     """
 
     energies: Energies
     coordinates: Callable[[Mode, Observed], Coordinates]
     locate: Callable[[Coordinates, Array], tuple[Array, Array]]
     place: Callable[[Coordinates, Array], Any]
+    whiten: Callable[[Coordinates, Array], Array]
     initialise: Callable[..., Any]
     advance: Callable[..., Any]
     information: Callable[[Coordinates, Array], Array]
@@ -69,9 +71,10 @@ def _enough(drawn: dict[str, Array], reported: Reported | None) -> bool:
     return settled(np.asarray(drawn["watched"])) and (reported is None or settled(reported(drawn["z"])))
 
 
-def _sample(drawn: dict[str, Array], mode_converged: Array, evidence: dict[str, float]) -> Sample:
+def _sample(drawn: dict[str, Array], mode_converged: Array, other_mode: Array, evidence: dict[str, float]) -> Sample:
     statistics = {name: column for name, column in drawn.items() if name not in ("z", "w", "watched", "whitened_lp")}
-    return Sample(drawn["z"], statistics, {"method": "NUTS", "mode_converged": int(mode_converged), **evidence})
+    facts = {"method": "NUTS", "mode_converged": int(mode_converged), "other_mode": float(other_mode)}
+    return Sample(drawn["z"], statistics, {**facts, **evidence})
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ class NUTS(Method):
     num_draws
         Draws of each chain.
     num_chains
-        Number of chains; they run side by side in one vectorised computation, from points drawn about the mode.
+        Number of chains; they run side by side in one vectorised computation, from points drawn about the mode; every second one
+        from another mode, where there is one.
     target_accept_prob
         Acceptance probability that the step size is adapted to.
     max_tree_depth
@@ -158,15 +162,18 @@ class NUTS(Method):
             )
             own = {name: column[index] for name, column in drawn.items()}
             evidence = self._evidence(compiled, own_coordinates, own_observed, own, keys[index])
-            sample = _sample(own, modes.converged[index], {"log_z": evidence.log_z, "log_z_sd": evidence.sd})
+            sample = _sample(own, modes.converged[index], modes.share[index], {"log_z": evidence.log_z, "log_z_sd": evidence.sd})
             samples.append(replace(sample, information=self._information(compiled, target, own_coordinates, own["z"])))
         return samples
 
-    def draw_several(self, target: Target, observed: Observed, key: PRNGKeyArray) -> Float[Array, "problem chain draw dim"]:
-        """Draw from several posteriors as `sample_several` does, and return no more than the draws."""
+    def draw_several(
+        self, target: Target, observed: Observed, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "problem chain draw dim"], Float[Array, " problem"]]:
+        """Draw from several posteriors as `sample_several` does, and return the draws, and the share that another mode holds."""
         compiled = self.compile(target)
         modes = self.modes(compiled, target, observed, key)
-        return self._draw(compiled, modes, observed, _keys_of_draws(key, len(modes.location)), silent)[1]["z"]
+        drawn = self._draw(compiled, modes, observed, _keys_of_draws(key, len(modes.location)), silent)[1]
+        return drawn["z"], modes.share
 
     @staticmethod
     def modes(compiled: Compiled, target: Target, observed: Observed, key: PRNGKeyArray, progress: Progress = silent) -> Mode:
@@ -183,7 +190,7 @@ class NUTS(Method):
         compiled = self.compile(target) if compiled is None else compiled
         modes, observed = jax.tree.map(lambda leaf: leaf[None], (mode, target.observed))
         _, drawn = self._draw(compiled, modes, observed, key[None], progress)
-        return _sample({name: column[0] for name, column in drawn.items()}, mode.converged, {})
+        return _sample({name: column[0] for name, column in drawn.items()}, mode.converged, mode.share, {})
 
     def _draw(
         self,
@@ -246,10 +253,15 @@ class NUTS(Method):
         return np.asarray(compiled.information(jax.tree.map(lambda leaf: leaf[0], coordinates), flat[kept]))
 
     def start(self, compiled: Compiled, coordinates: Coordinates, observed: Observed, keys: Key[Array, " problem"]) -> Any:
-        """Return the states (problem, chain) of all chains of each of several problems, at points drawn about the modes."""
+        """Return the states (problem, chain) of all chains of each of several problems, at points drawn about the modes.
+
+        Where there is another mode, every second chain starts there: if they do not meet, R-hat says so.
+        """
         num_problems, size = coordinates.mode.location.shape
         split = jax.vmap(jax.random.split)(keys)
         w = jax.vmap(lambda key: jax.random.normal(key, (self.num_chains, size)))(split[:, 0])
+        at_other = (coordinates.mode.share[:, None] > 0) & (np.arange(self.num_chains) % 2 == 1)
+        w = jnp.where(at_other[..., None], compiled.whiten(coordinates, coordinates.mode.other)[:, None], w)
         (z, log_volume), (stretch, swell) = compiled.place(coordinates, w)
         # The points go in batches of the size that the mode was found with, for which the gradient is compiled.
         batch = num_points(size)
@@ -302,6 +314,7 @@ class NUTS(Method):
             compile_coordinates(target, energies),
             jax.jit(locations, compiler_options=seldom_run()),
             jax.jit(places, compiler_options=seldom_run()),
+            jax.jit(jax.vmap(lambda own, z: own.whiten(target, z)), compiler_options=seldom_run()),
             *steps,
             jax.jit(information, compiler_options=seldom_run()),
         )

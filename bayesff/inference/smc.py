@@ -18,7 +18,7 @@ from blackjax.mcmc import hmc
 from blackjax.smc import ess, from_mcmc, resampling, solver
 from blackjax.smc.base import SMCState
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from bayesff.inference.laplace import verdict
 from bayesff.inference.method import Method
@@ -28,6 +28,12 @@ from bayesff.inference.target import Target, silent
 MIN_ACCEPTANCE = 0.3
 MAX_LOG_Z_SD = 0.5
 TARGET_ACCEPTANCE = 0.8
+MAX_REPEATS = 20
+"""How often the particles are moved again at a temperature, with smaller steps, while too few moves are accepted.
+
+The particles in two modes that lie far apart have a covariance as wide as what is between them, and steps as long.
+"""
+
 NEVER = -1e250
 """Log likelihood of a particle that the model excludes: finite, so that it times a power of zero is zero."""
 
@@ -50,7 +56,7 @@ class SMC(Method):
     The evidence is the mean of the populations' estimates, :math:`\hat Z = \tfrac1R\sum_r \hat Z_r`, which keeps it unbiased;
     ``log_z_sd`` is the standard error of that mean, from the scatter between the populations (so it has R - 1 degrees of
     freedom), relative to it. The run counts as converged if R-hat and effective sample sizes pass between the populations, the
-    standard error of log Z is below 0.5, and at every temperature 30 % of the moves were accepted. Attributes of the result:
+    standard error of log Z is below 0.5, and at every temperature 30 % of the moves were accepted at last. Attributes:
     ``log_z``, ``log_z_sd``, ``log_z_populations`` (JSON), ``num_temperatures`` and ``min_acceptance``.
 
     Parameters
@@ -88,9 +94,13 @@ class SMC(Method):
         first, acceptance, num_temperatures = 1.0, [], 0
         while num_temperatures < self.max_temperatures and float(population.power.min()) < 1:
             progress("tempering", _percent(float(population.power.min()), first), 100)
-            keys = jax.random.split(jax.random.fold_in(key_steps, num_temperatures), self.num_populations)
-            population = advance(population, keys)
-            acceptance.append(float(population.acceptance.mean(axis=1).min()))
+            key_temperature = jax.random.fold_in(key_steps, num_temperatures)
+            accepted, repeat = 0.0, 0
+            while accepted <= MIN_ACCEPTANCE and repeat <= MAX_REPEATS:
+                keys = jax.random.split(jax.random.fold_in(key_temperature, repeat), self.num_populations)
+                population = advance(population, keys, jnp.full(self.num_populations, repeat > 0))
+                accepted, repeat = float(population.acceptance.mean(axis=1).min()), repeat + 1
+            acceptance.append(accepted)
             first = float(population.power.min()) if num_temperatures == 0 else first
             num_temperatures += 1
         progress("tempering", 100, 100)
@@ -121,12 +131,12 @@ class SMC(Method):
     def _longest_step(self) -> float:
         return 0.5 * np.pi / self.num_leapfrog
 
-    def _advance(self, target: Target, population: Population, key: PRNGKeyArray) -> Population:
-        """Weight, resample and move the particles of one population; at the power 1 they only move."""
+    def _advance(self, target: Target, population: Population, key: PRNGKeyArray, stay: Bool[Array, ""]) -> Population:
+        """Weight, resample and move the particles of one population; where they are to ``stay``, or at the power 1, only move."""
         key_move, key_step = jax.random.split(key)
         likelihoods, power = population.log_likelihood, population.power
         gain = ess.ess_solver(lambda values: values, likelihoods, self.target_ess, 1 - power, solver.dichotomy)
-        gain = jnp.clip(gain, 0.0, 1 - power)
+        gain = jnp.where(stay, 0.0, jnp.clip(gain, 0.0, 1 - power))
         power = jnp.where(1 - power - gain < 1e-12, 1.0, power + gain)
         log_weights = gain * likelihoods
         log_mean_weight = logsumexp(log_weights) - jnp.log(self.num_particles)

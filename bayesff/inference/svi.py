@@ -75,7 +75,7 @@ class SVI(Method):
         draws = gaussian.sample(key_draws, (self.num_chains * self.num_draws,))
         log_density, checked = check_importance(target, draws, gaussian.log_prob(draws))
         elbo, rise, uncertainty = _trend(losses)
-        reasons = []
+        reasons = mode.reasons
         if not rise + 3 * uncertainty < MAX_RISE:
             reasons.append(
                 f"the evidence lower bound changed by {rise:.2g} with a standard error of {uncertainty:.2g} between the last two "

@@ -89,6 +89,8 @@ def check_volume(target, coordinates):
         assert float(jnp.abs(sign)) == 1.0
         assert float(log_volume) == pytest.approx(float(log_determinant), abs=1e-9)
     np.testing.assert_allclose(place(jnp.zeros(target.size))[0][0], coordinates.mode.location, atol=1e-9)
+    far = 3.0 * jax.random.normal(jax.random.key(7), (target.size,))
+    np.testing.assert_allclose(coordinates.whiten(target, place(far)[0][0]), far, atol=1e-7)
 
 
 def test_the_volume_is_the_jacobian_determinant(every_size):

@@ -127,7 +127,8 @@ def test_twenty_draws_are_not_converged(tree):
 
 def test_the_key_decides():
     method, target = NUTS(num_warmup=10, num_draws=10, num_chains=2), Target(make_problem())
-    mode, compiled = Mode(jnp.zeros(2), jnp.eye(2), jnp.asarray(0.0), jnp.asarray(True)), method.compile(target)
+    mode = Mode(jnp.zeros(2), jnp.eye(2), jnp.asarray(0.0), jnp.asarray(True), jnp.zeros(2), jnp.asarray(0.0))
+    compiled = method.compile(target)
     draws = [np.asarray(method.sample_from(target, mode, jax.random.key(seed), compiled=compiled).draws) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.any(draws[0] == draws[2])

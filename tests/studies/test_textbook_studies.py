@@ -139,7 +139,7 @@ def test_true_parameters_lie_in_their_intervals_as_often_as_these_say(name: str)
     study, wrong = load(name), {}
     for candidate in study.truths:
         found = simulate_coverage(study.problems[candidate], jax.random.key(1), 100)
-        low, high = binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], 100, 0.9)
+        low, high = binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], found.attrs["num_replications"], 0.9)
         counts = dict(zip(found["scalar"].to_numpy().tolist(), found["num_inside"].to_numpy().tolist(), strict=True))
         wrong |= {f"{candidate}: {key}": count for key, count in counts.items() if not low <= count <= high}
     assert wrong == {}
