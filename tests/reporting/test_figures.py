@@ -4,11 +4,14 @@ import itertools
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 
+from bayesff import quantities
 from bayesff.reporting.assessed import assess
 from bayesff.reporting.figures import draw
-from bayesff.reporting.figures.style import style
+from bayesff.reporting.figures.fit import _horizontal
+from bayesff.reporting.figures.style import new_figure, style
 from bayesff.reporting.wording import ticks
 
 
@@ -71,3 +74,14 @@ def test_ticks_of_a_logarithmic_axis_are_few_round_and_apart(low, high):
     assert (found >= 0.99 * low).all()
     assert (found <= 1.01 * high).all()
     assert all(float(f"{tick:.1e}") == pytest.approx(tick) for tick in found)
+
+
+def test_what_is_counted_has_a_linear_axis_with_whole_numbers_and_a_wide_range_of_temperatures_does_not():
+    with style():
+        conformations, temperatures = new_figure(8, 3).subplots(1, 2)
+        _horizontal(conformations, quantities.get("conformation"), np.arange(1.0, 12.0))
+        _horizontal(temperatures, quantities.get("temperature"), np.array([75.0, 150.0, 300.0, 1000.0]))
+    assert (conformations.get_xscale(), temperatures.get_xscale()) == ("linear", "log")
+    marks = conformations.get_xticks()
+    assert len(marks) > 4
+    assert all(marks == marks.round())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bayesff import assessment, quantities
 from bayesff.quantities import Quantity
@@ -154,7 +154,10 @@ def _horizontal(axes: Axes, quantity: Quantity, where: np.ndarray) -> None:
     axes.set_xlabel(axis(f"{quantity.label} ${quantity.symbol}$", quantity.unit))
     low, high, apart = where.min(), where.max(), np.diff(np.unique(where))
     evenly = len(apart) >= _CURVE and np.ptp(apart) < 0.1 * apart.mean()
-    if low > 0 and high / low > 4 and not evenly:
+    counted = not quantity.unit and bool(np.all(where == np.round(where)))
+    if counted:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if low > 0 and high / low > 4 and not (evenly or counted):
         logarithmic(axes, low, high)
     else:
         margin = 0.04 * (high - low) or 1.0
