@@ -14,8 +14,11 @@ from scipy.stats import chi2
 import bayesff.potentials as bp
 from bayesff.study import load
 
+from ..long import long  # noqa: TID252
+from .checks import check_coverage, check_run, check_transfer
+
 FALSE_ALARM = 1e-3
-STUDY = load(Path(__file__).parents[1] / "models" / "one_four_scaling.py")
+STUDY = load("one_four_scaling")
 SOLVABILITY, ENERGIES = STUDY.findings
 
 
@@ -123,3 +126,17 @@ def test_words_follow_the_posterior():
     assert pentane == pytest.approx(first.values["pentane_bare"])
     del tree["transferability"]
     assert [finding.name for finding in ENERGIES({"opls": tree})] == ["shared_factors"]
+
+
+def test_it_runs_and_converges(tmp_path: Path) -> None:
+    check_run("one_four_scaling", tmp_path)
+
+
+@long
+def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
+    check_transfer("one_four_scaling", tmp_path)
+
+
+@long
+def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
+    check_coverage("one_four_scaling")

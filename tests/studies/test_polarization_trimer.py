@@ -10,7 +10,10 @@ from scipy.optimize import least_squares
 from bayesff.study import load
 from bayesff.units import COULOMB_CONSTANT
 
-STUDY = load(Path(__file__).parents[1] / "models" / "polarization_trimer.py")
+from ..long import long  # noqa: TID252
+from .checks import check_coverage, check_run, check_transfer
+
+STUDY = load("polarization_trimer")
 MODULE = sys.modules["study_polarization_trimer"]
 
 
@@ -49,3 +52,17 @@ def test_scaled_charges_in_closed_form():
             np.asarray(terms[name].observable.predict(MODULE.scaled_charges(s), MODULE.separation).mean) for s in (1.0, 2.0)
         ]
         np.testing.assert_allclose(gained[1] - gained[0], 3 * factor * COULOMB_CONSTANT / r, rtol=1e-12)
+
+
+def test_it_runs_and_converges(tmp_path: Path) -> None:
+    check_run("polarization_trimer", tmp_path)
+
+
+@long
+def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
+    check_transfer("polarization_trimer", tmp_path)
+
+
+@long
+def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
+    check_coverage("polarization_trimer")

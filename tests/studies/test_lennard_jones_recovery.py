@@ -1,7 +1,5 @@
 """The study `lennard_jones_recovery` gives back what was put in, from simulations of another program."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ FALSE_ALARM = 1e-3
 
 @pytest.mark.parametrize("candidate", ["lennard_jones", "mie"])
 def test_the_parameters_that_were_put_in_lie_in_their_posterior(candidate):
-    problem = load(Path(__file__).parents[1] / "models" / "lennard_jones_recovery.py").problems[candidate]
+    problem = load("lennard_jones_recovery").problems[candidate]
     posterior = Laplace(num_draws=1000).run(problem, jax.random.key(1))["posterior"]
     draws = np.log([posterior[name].to_numpy().ravel() for name in problem.priors])
     off = np.linalg.solve(
