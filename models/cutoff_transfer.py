@@ -72,10 +72,10 @@ def factors(trees):
             shown = [f"{middle[n]:.3f} ({low[n]:.3f} to {high[n]:.3f})" for n in columns]
             rms, above = np.sqrt(np.mean(left**2, axis=1)), np.mean(np.all(along[:, columns] > 1, axis=1))
             text.append(
-                f"Cut at {cutoff:g} Å the depth must be multiplied by {', '.join(shown)} at {SHOWN[0]:g}, {SHOWN[1]:g} and "
+                f"cut at {cutoff:g} Å the depth must be multiplied by {', '.join(shown)} at {SHOWN[0]:g}, {SHOWN[1]:g} and "
                 f"{SHOWN[2]:g} K (P(all above 1) = {above:.2f}); the best single factor, {np.median(best):.3f}, leaves "
-                f"{np.median(rms):.1f} cm^3/mol rms between {COLDEST:g} and {HOTTEST:g} K (P(below {TOLERANCE:g}) = "
-                f"{np.mean(rms < TOLERANCE):.2f})."
+                f"{np.median(rms):.1f} cm³/mol (root mean square) from {COLDEST:g} to {HOTTEST:g} K (P(below {TOLERANCE:g}) = "
+                f"{np.mean(rms < TOLERANCE):.2f})"
             )
             values |= {f"factor_{cutoff:g}_at_{t:g}": float(middle[n]) for t, n in zip(SHOWN, columns, strict=True)}
             values |= {f"single_{cutoff:g}": float(np.median(best)), f"single_{cutoff:g}_rms": float(np.median(rms))}
@@ -85,7 +85,7 @@ def factors(trees):
             "Median and 90 % band of the posterior.",
         )
         chart = Chart(f"{title}: {name.lower()}", caption, "temperature [K]", "factor", lines, logarithmic_x=True)
-        yield Finding(f"factor_{name.lower()}", f"{name}: {' '.join(text)}", values, chart)
+        yield Finding(f"factor_{name.lower()}", f"{name}: {'; '.join(text)}.", values, chart)
 
 
 def without_factor(trees):
@@ -96,9 +96,9 @@ def without_factor(trees):
         for number, (label, off) in enumerate(zip(TREATMENTS, changes, strict=True)):
             worst = np.abs(off[place * NUM_DRAWS : (place + 1) * NUM_DRAWS]).max(axis=1)
             largest, inside = float(np.median(worst)), float(np.mean(worst < TOLERANCE))
-            (fine if inside > 0.9 else rest).append(f"{label} ({largest:.2g} cm^3/mol at most, P = {inside:.2f})")
+            (fine if inside > 0.9 else rest).append(f"{label} ({largest:.2g} cm³/mol at most, P = {inside:.2f})")
             values |= {f"largest_{number}": largest, f"within_{number}": inside}
-        text = f"{name}: within {TOLERANCE:g} cm^3/mol at every temperature without a factor: {', '.join(fine) or 'none'}. "
+        text = f"{name}: within {TOLERANCE:g} cm³/mol at every temperature without a factor: {', '.join(fine) or 'none'}. "
         yield Finding(f"no_factor_{name.lower()}", text + f"Not so: {', '.join(rest) or 'none'}.", values)
 
 
@@ -109,8 +109,8 @@ def not_restored(trees):
         some = jax.tree.map(lambda column: column[:NUM_DRAWS:4], natures(trees))
         deeper, off, cold = (float(np.median(column)) for column in over(some, side_effects, cut))
         text.append(
-            f"With the factor of {WARM:g} K, cut at {cutoff:g} Å, the well is {100 * deeper:+.1f} % deeper, the third virial "
-            f"coefficient there {100 * off:+.1f} % off, and the second at {COLDEST:g} K {cold:+.1f} cm^3/mol."
+            f"With the factor of {WARM:g} K, cut at {cutoff:g} Å, the well is {100 * deeper:.1f} % deeper, the third virial "
+            f"coefficient there {100 * off:+.1f} % off, and the second at {COLDEST:g} K {cold:+.1f} cm³/mol.".replace("-", "−")
         )
         values |= {f"well_{cutoff:g}": deeper, f"third_virial_{cutoff:g}": off, f"cold_{cutoff:g}": cold}
     yield Finding("not_restored", " ".join(text), values)

@@ -63,9 +63,9 @@ def learnt(trees):
         lines.append(Line(medium, GRID, 100 * off[1], 100 * off[0], 100 * off[2]))
         values |= {f"factor_{place}": float(middle), f"nearest_{place}": float(off[1, 0]), f"farthest_{place}": float(off[1, -1])}
         text.append(
-            f"In {medium} (permittivity {bulk:g}) the factor is {middle:.3f} ({low:.3f} to {high:.3f}), and 1/sqrt(permittivity) "
-            f"{bulk**-0.5:.3f}; with the former the force is {100 * off[1, 0]:+.3g} % off at {NEAREST:g} Å and "
-            f"{100 * off[1, -1]:+.3g} % at {FARTHEST:g} Å."
+            f"In {medium} (permittivity ε = {bulk:g}) the factor is {middle:.3f} ({low:.3f} to {high:.3f}), where 1/√ε is "
+            f"{bulk**-0.5:.3f}; with the former the force is {signed(off[1, 0])} % off at {NEAREST:g} Å and "
+            f"{signed(off[1, -1])} % at {FARTHEST:g} Å."
         )
     chart = Chart(
         "Error of the force with the factor that each medium wants",
@@ -81,7 +81,7 @@ def choices(trees):
     """Compare factors that are taken as they are, and those learnt in each medium, in every medium."""
     factors, text, values = draws(trees["scaled"], "posterior", "factor_environment"), [], {}
     for place, (medium, bulk) in enumerate(MEDIA.items()):
-        tried = {"1": 1.0, "1/sqrt(permittivity)": bulk**-0.5}
+        tried = {"as it is": 1.0, "1/√ε": bulk**-0.5}
         tried |= {f"learnt in {other}": factors[:, column] for column, other in enumerate(MEDIA)}
         parts = []
         for number, (label, factor) in enumerate(tried.items()):
@@ -89,11 +89,22 @@ def choices(trees):
             rms = np.sqrt(np.mean(off**2, axis=1))
             low, middle, high = 100 * np.quantile(rms, [0.05, 0.5, 0.95])
             within = float(np.mean(np.all(np.abs(off) < TOLERANCE, axis=1)))
-            parts.append(f"{label} {middle:.3g} % ({low:.3g} to {high:.3g}, P = {within:.2f})")
+            parts.append(f"{label}, {percent(middle)} % ({percent(low)} to {percent(high)}; P = {within:.2f})")
             values |= {f"rms_{place}_{number}": float(middle) / 100, f"within_{place}_{number}": within}
         text.append(f"In {medium}: {'; '.join(parts)}.")
-    intro = f"Root mean square error of the force, and P(within {100 * TOLERANCE:g} % at every distance), by the factor. "
+    intro = "Root mean square error of the force by the factor on the charge, and the probability P that it is within "
+    intro += f"{100 * TOLERANCE:g} % at every distance. "
     yield Finding("choices", intro + " ".join(text), values)
+
+
+def percent(value):
+    """Return a number of per cent with the digits that it deserves."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def signed(error):
+    """Return a relative error in per cent, with its sign."""
+    return f"{'−' if error < 0 else '+'}{percent(100 * abs(error))}"
 
 
 def one_for_all(trees):

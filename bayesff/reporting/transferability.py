@@ -401,7 +401,11 @@ def domain_finding(candidate: Candidate) -> Finding | None:
 
 def _domain_of(candidate: Candidate, domain: xarray.Dataset, term: str) -> str:
     quantity, chance = candidate.terms[term].quantity, domain[term].to_numpy()
-    text = f"{quantity.label} (within {tolerance_text(candidate, term)}) "
+    text = quantity.label
+    if sum(one.quantity == quantity for one in candidate.terms.values()) > 1:  # only their environments tell them apart
+        labels = dict.fromkeys(domain[f"{term}_environment"].to_numpy().astype(str))
+        text += f" in {enumerate_words([f'“{label}”' for label in labels])}"
+    text += f" (within {tolerance_text(candidate, term)}) "
     if len(quantity.states) != 1:
         return text + f"at {np.count_nonzero(chance > DOMAIN)} of {len(chance)} states"
     (column,) = quantity.states

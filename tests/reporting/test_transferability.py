@@ -1,5 +1,6 @@
 """The transferability part of the report: sentences and tables from numbers that are known, and its figures."""
 
+import dataclasses
 import itertools
 import json
 
@@ -378,6 +379,12 @@ def test_the_domain_of_environments_that_overlap_is_told_for_each(with_parts):
     mixed["second_virial"][3] = np.where(np.arange(20) < 15, 0.95, 0.3)
     found = domain_finding(only(with_parts(domain=mixed))).numbers
     assert "everywhere in “cold gas” and in “warm gas” 100 to 144 K" in found
+
+
+def test_terms_of_one_quantity_are_told_apart_by_their_environments(with_parts):
+    candidate = only(with_parts(domain=domain_dataset().drop_vars("well_depth")))
+    again = dataclasses.replace(candidate, terms=dict.fromkeys(candidate.terms, candidate.terms["second_virial"]))
+    assert "second virial coefficient in “cold gas” and “warm gas” (within 3 cm³/mol) 100" in domain_finding(again).numbers
 
 
 @pytest.mark.parametrize(

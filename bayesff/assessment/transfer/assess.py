@@ -96,7 +96,7 @@ def notes(tree: xarray.DataTree) -> list[str]:
                 f"“{label}” has {number[label]} data for {num_parameters} parameters: what is learnt from it alone rests on the "
                 "prior."
             )
-    observed = {label: {name for name, term in terms.items() if label in term.environment} for label in every}
+    observed = {label: {term.quantity.name for term in terms.values() if label in term.environment} for label in every}
     alone = [label for label in every if not any(observed[label] & observed[other] for other in every if other != label)]
     if alone:
         named = ", ".join(f"“{label}”" for label in alone)
