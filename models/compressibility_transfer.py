@@ -99,12 +99,14 @@ def which_stay_within(trees):
 def where_a_depth_fails_first(trees):
     """Say from which density on a depth that is off by 5 % breaks the tolerance, at each temperature."""
     densities, values, lines, told, ordered = np.linspace(1e-5, DENSITIES[-1], 250), {}, [], [], True
+    every = sorted({*TEMPERATURES, *np.arange(TEMPERATURES[0], TEMPERATURES[2], 5.0)})
     for name in [name for name in CANDIDATES if name.startswith("epsilon")]:
-        over = {t: np.abs(errors(*CANDIDATES[name], np.full(250, t), densities)) > DELTA.amount for t in TEMPERATURES}
-        first = {t: float(densities[np.argmax(broken)]) for t, broken in over.items() if broken.any()}
+        over = {t: np.abs(errors(*CANDIDATES[name], np.full(250, t), densities)) > DELTA.amount for t in every}
+        along = {t: float(densities[np.argmax(broken)]) for t, broken in over.items() if broken.any()}
+        first = {t: along[t] for t in TEMPERATURES if t in along}
         ordered &= list(first.values()) == sorted(first.values()) and list(first) == list(TEMPERATURES[: len(first)])
         values |= {f"{anchor(name)}_{t:g}": d for t, d in first.items()}
-        lines.append(Line(name, list(first), list(first.values()), points=True))
+        lines.append(Line(name, list(along), list(along.values())))
         told.append(
             f"{name} from " + (enumerate_words([f"{d:.4f} / Å³ at {t:g} K" for t, d in first.items()]) or "no density on")
         )
