@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from bayesff.errors import BayesffError, StudyError
 from bayesff.keeping import Store
-from bayesff.running import end_processes, heeding_interrupts, process_pool
 from bayesff.study import Study, load
 
 if TYPE_CHECKING:
@@ -155,26 +154,24 @@ def follow(tasks: Sequence[Task], cluster: "LocalPool | DaskCluster", tell: Tell
     """
     attempts = dict.fromkeys(tasks, 0)
     waiting = {task: cluster.submit(task) for task in tasks if not task.finished}
-    with heeding_interrupts() as heed:
-        while waiting:
-            heed()
-            time.sleep(_POLL)
-            tell(*count_finished(tasks))
-            for task, future in list(waiting.items()):
-                if not future.done():
-                    continue
-                try:
-                    future.result()
-                    del waiting[task]
-                except cluster.lost:
-                    attempts[task] += 1
-                    if attempts[task] >= MAX_ATTEMPTS:
-                        raise BayesffError(
-                            f"{task.candidate}: the process that ran its refits was ended from outside {MAX_ATTEMPTS} times, "
-                            "perhaps because memory ran out: use fewer --jobs; what is finished is kept, add --resume"
-                        ) from None
-                    cluster.renew()
-                    waiting[task] = cluster.submit(task)
+    while waiting:
+        time.sleep(_POLL)
+        tell(*count_finished(tasks))
+        for task, future in list(waiting.items()):
+            if not future.done():
+                continue
+            try:
+                future.result()
+                del waiting[task]
+            except cluster.lost:
+                attempts[task] += 1
+                if attempts[task] >= MAX_ATTEMPTS:
+                    raise BayesffError(
+                        f"{task.candidate}: the process that ran its refits was ended from outside {MAX_ATTEMPTS} times, perhaps "
+                        "because memory ran out: use fewer --jobs; what is finished is kept, add --resume"
+                    ) from None
+                cluster.renew()
+                waiting[task] = cluster.submit(task)
     tell(*count_finished(tasks))
 
 
@@ -207,12 +204,16 @@ class LocalPool:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
+        from bayesff.running import end_processes
+
         assert self._executor is not None
         if kind is not None:
             end_processes(self._executor)
         self._executor.shutdown(wait=kind is None, cancel_futures=True)
 
     def renew(self) -> None:
+        from bayesff.running import process_pool
+
         if self._executor is None or getattr(self._executor, "_broken", False):
             self._executor = process_pool(self.jobs)
 

@@ -213,26 +213,24 @@ def _run_all(
 
 def _gather(futures: Mapping[str, Future[Any]], messages: Any, report: Report) -> dict[str, Any]:
     """Wait for all candidates and pass on what they report; the first failure ends the run."""
-    with heeding_interrupts() as heed:
-        while True:
-            finished = all(future.done() for future in futures.values())  # asked first, so that the last messages are passed on
-            try:
-                while True:
-                    heed()
-                    report(*messages.get(timeout=0.0 if finished else 0.2))
-            except queue.Empty:
-                pass
-            for label, future in futures.items():
-                if future.done():
-                    try:
-                        future.result()
-                    except BrokenProcessPool:
-                        raise BayesffError(
-                            f"the process that worked on {label} was ended from outside, perhaps because memory ran out: "
-                            "use --jobs 1; what is finished is kept"
-                        ) from None
-            if finished:
-                return {label: future.result() for label, future in futures.items()}
+    while True:
+        finished = all(future.done() for future in futures.values())  # asked first, so that the last messages are passed on
+        try:
+            while True:
+                report(*messages.get(timeout=0.0 if finished else 0.2))
+        except queue.Empty:
+            pass
+        for label, future in futures.items():
+            if future.done():
+                try:
+                    future.result()
+                except BrokenProcessPool:
+                    raise BayesffError(
+                        f"the process that worked on {label} was ended from outside, perhaps because memory ran out: "
+                        "use --jobs 1; what is finished is kept"
+                    ) from None
+        if finished:
+            return {label: future.result() for label, future in futures.items()}
 
 
 def _is_data(sampler: Any) -> bool:
@@ -345,34 +343,6 @@ def end_processes(executor: ProcessPoolExecutor) -> None:
 def _start_process(turn: Any) -> None:
     processors.keep_to_one(turn)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-@contextmanager
-def heeding_interrupts() -> Iterator[Callable[[], None]]:
-    """Hold back Ctrl-C and the request to end until the function that is given is called, or the end, where they are obeyed.
-
-    An exception that is raised wherever a program happens to be is lost where Python ignores exceptions: in the end of an object.
-    """
-    caught: list[Callable[[], Any]] = []
-
-    def hold_back(number: int, frame: Any) -> None:
-        handler = before[number]
-        if callable(handler):
-            caught.append(partial(handler, number, frame))
-
-    def heed() -> None:
-        if caught:
-            caught.pop()()
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, hold_back)
-    try:
-        yield heed
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    heed()
 
 
 @contextmanager

@@ -14,12 +14,13 @@ import bayesff as bff
 from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, draws
 from bayesff.calibration import CalibrationProblem, GaussianNoise, GroupBias, Prior, Term, weight_priors
 from bayesff.potentials import ConformalPotential, GaussianProcessPair, TangToennies
+from bayesff.reporting.wording import percent, significant
 
 jax.config.update("jax_enable_x64", True)
 
 MOLAR_MASS = 39.948  # g/mol
 NUM_WEIGHTS = 16
-INNER = 2.6  # angstrom; further in, a tenth of a Lennard-Jones wall is as large as the real one, and a draw may have none
+INNER = 2.6  # angstrom; further in, a tenth of a Lennard-Jones wall is a third of the real one, and a draw may have none
 UNKNOWN = 0.1  # of repulsion and of attraction, before the data: krypton is not argon
 REACHED = 0.5  # of the prior's standard deviation: what is left of it where the data reach
 OWN = 0.3  # of an error that neighbouring data have in common, what each has to itself
@@ -125,7 +126,7 @@ def coverage(name, tree):
             low, high = np.quantile(drawn[:, rows], [(1 - level) / 2, (1 + level) / 2], axis=0)
             values[f"{where}_{level * 100:.0f}"] = np.mean((low <= energy[unseen][rows]) & (energy[unseen][rows] <= high))
         place = "where the data reach" if where == "reached" else "where they do not"
-        parts.append(f"{values[f'{where}_50']:.0%} and {values[f'{where}_90']:.0%} of {rows.sum()} {place}")
+        parts.append(f"{percent(values[f'{where}_50'])} and {percent(values[f'{where}_90'])} of {rows.sum()} {place}")
     span = f"{separation[unseen].min():.1f} to {separation[unseen].max():.1f} Å"
     text = f"The 50 and 90 % bands from {said(name)} hold {' and '.join(parts)}, of the ab initio energies from {span} that were "
     text += "not shown; neighbours are right or wrong together."
@@ -147,10 +148,14 @@ def reach(ratios):
         values |= {f"{name}_at_{at:g}": left for at, left in ends(ratio)}
         if inside.size:
             values |= {f"{name}_from": inside.min(), f"{name}_to": inside.max()}
-        span = f"under {REACHED:.0%} from {inside.min():.1f} to {inside.max():.1f} Å" if inside.size else f"over {REACHED:.0%}"
-        least = f"least, {ratio.min():.1%}, at {FINE[ratio.argmin()]:.2f} Å"
+        span = (
+            f"under {percent(REACHED)} from {inside.min():.1f} to {inside.max():.1f} Å"
+            if inside.size
+            else f"over {percent(REACHED)}"
+        )
+        least = f"least, {significant(100 * ratio.min())} %, at {FINE[ratio.argmin()]:.2f} Å"
         parts.append(
-            f"from {said(name)} it is {span}, {least}, {' and '.join(f'{left:.0%} at {at:g} Å' for at, left in ends(ratio))}"
+            f"from {said(name)} it is {span}, {least}, {' and '.join(f'{percent(left)} at {at:g} Å' for at, left in ends(ratio))}"
         )
     lines = [Line(said(name), FINE, ratio) for name, ratio in ratios.items()]
     caption = "One: nothing was learnt there; the band is as wide as before the data."

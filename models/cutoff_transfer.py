@@ -17,6 +17,7 @@ from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, draws,
 from bayesff.calibration import CalibrationProblem, GaussianNoise, NoPooling, Prior, Term
 from bayesff.observables import SecondVirial, ThirdVirial, Treated, restoring_factor, single_factor
 from bayesff.potentials import ForceShiftedCut, LennardJones, PlainCut, ShiftedCut
+from bayesff.reporting.wording import rounded
 
 jax.config.update("jax_enable_x64", True)
 
@@ -110,7 +111,7 @@ def not_restored(trees):
         deeper, off, cold = (float(np.median(column)) for column in over(some, side_effects, cut))
         text.append(
             f"With the factor of {WARM:g} K, cut at {cutoff:g} Å, the well is {100 * deeper:.1f} % deeper, the third virial "
-            f"coefficient there {100 * off:+.1f} % off, and the second at {COLDEST:g} K {cold:+.1f} cm³/mol.".replace("-", "−")
+            f"coefficient there {rounded(100 * off, 1)} % off, and the second at {COLDEST:g} K {rounded(cold, 1)} cm³/mol."
         )
         values |= {f"well_{cutoff:g}": deeper, f"third_virial_{cutoff:g}": off, f"cold_{cutoff:g}": cold}
     yield Finding("not_restored", " ".join(text), values)

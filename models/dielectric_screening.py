@@ -18,6 +18,7 @@ from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, draws,
 from bayesff.calibration import CalibrationProblem, NoPooling, Prior, Term
 from bayesff.observables import PairForce, Treated
 from bayesff.potentials import Coulomb, SigmoidalCoulomb
+from bayesff.reporting.wording import percent_interval, significant
 
 jax.config.update("jax_enable_x64", True)
 
@@ -64,8 +65,8 @@ def learnt(trees):
         values |= {f"factor_{place}": float(middle), f"nearest_{place}": float(off[1, 0]), f"farthest_{place}": float(off[1, -1])}
         text.append(
             f"In {medium} (permittivity ε = {bulk:g}) the factor is {middle:.3f} ({low:.3f} to {high:.3f}), where 1/√ε is "
-            f"{bulk**-0.5:.3f}; with the former the force is {signed(off[1, 0])} % off at {NEAREST:g} Å and "
-            f"{signed(off[1, -1])} % at {FARTHEST:g} Å."
+            f"{bulk**-0.5:.3f}; with the former the force is {significant(100 * off[1, 0])} % off at {NEAREST:g} Å and "
+            f"{significant(100 * off[1, -1])} % at {FARTHEST:g} Å."
         )
     chart = Chart(
         "Error of the force with the factor that each medium wants",
@@ -87,24 +88,14 @@ def choices(trees):
         for number, (label, factor) in enumerate(tried.items()):
             off = relative_error(trees, factor, bulk)
             rms = np.sqrt(np.mean(off**2, axis=1))
-            low, middle, high = 100 * np.quantile(rms, [0.05, 0.5, 0.95])
+            low, middle, high = np.quantile(rms, [0.05, 0.5, 0.95])
             within = float(np.mean(np.all(np.abs(off) < TOLERANCE, axis=1)))
-            parts.append(f"{label}, {percent(middle)} % ({percent(low)} to {percent(high)}; P = {within:.2f})")
-            values |= {f"rms_{place}_{number}": float(middle) / 100, f"within_{place}_{number}": within}
+            parts.append(f"{label}, {significant(100 * middle)} % ({percent_interval(low, high)}; P = {within:.2f})")
+            values |= {f"rms_{place}_{number}": float(middle), f"within_{place}_{number}": within}
         text.append(f"In {medium}: {'; '.join(parts)}.")
     intro = "Root mean square error of the force by the factor on the charge, and the probability P that it is within "
     intro += f"{100 * TOLERANCE:g} % at every distance. "
     yield Finding("choices", intro + " ".join(text), values)
-
-
-def percent(value):
-    """Return a number of per cent with the digits that it deserves."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def signed(error):
-    """Return a relative error in per cent, with its sign."""
-    return f"{'−' if error < 0 else '+'}{percent(100 * abs(error))}"
 
 
 def one_for_all(trees):

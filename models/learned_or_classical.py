@@ -15,6 +15,7 @@ import bayesff as bff
 from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, transferability
 from bayesff.calibration import CalibrationProblem, Prior, Term, weight_priors
 from bayesff.potentials import GaussianProcessPair, LennardJones, Mie, RadialBasisPair, ShiftedCut
+from bayesff.reporting.wording import percent
 
 jax.config.update("jax_enable_x64", True)
 
@@ -78,7 +79,9 @@ def _errors(name, row, number):
         share, most = (float(at[column].sel(level=LEVEL)) for column in ("coverage", "coverage_high"))
         values |= {f"{key}_index_q05": low, f"{key}_index_q50": middle, f"{key}_index_q95": high, f"{key}_coverage": share}
         said = "it had said how sure it was" if most >= LEVEL else "it had not warned"
-        parts.append(f"{middle:.3g} ({low:.3g} to {high:.3g}) in the {label}, {share:.0%} of it inside the 90 % band: {said}")
+        parts.append(
+            f"{middle:.3g} ({low:.3g} to {high:.3g}) in the {label}, {percent(share)} of it inside the 90 % band: {said}"
+        )
     own = row.sel(tested=TRAINING)
     values |= {
         "training_error": float(own["rmse_over_uncertainty"]),

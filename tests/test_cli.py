@@ -361,24 +361,6 @@ def test_an_interrupted_run_ends_soon_and_leaves_nothing(jobs: int, sent: int, c
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"six.py"}
 
 
-@pytest.mark.parametrize("heeded", [True, False])
-def test_an_interruption_is_held_back_until_it_is_heeded_and_not_lost(heeded: bool) -> None:
-    before, passed = signal.getsignal(signal.SIGINT), []
-
-    def interrupted() -> None:
-        with running.heeding_interrupts() as heed:
-            heed()
-            os.kill(os.getpid(), signal.SIGINT)
-            passed.append("held back")
-            if heeded:
-                heed()
-                passed.append("not heeded")
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert (passed, signal.getsignal(signal.SIGINT)) == (["held back"], before)
-
-
 LOGGED = """
 import time
 from pathlib import Path

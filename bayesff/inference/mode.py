@@ -86,7 +86,7 @@ class Mode(eqx.Module):
 
 def two_modes(share: float) -> str:
     """Say that another mode holds a share of the posterior, and what to do."""
-    return f"another mode holds some {share:.0%} of the posterior: SMC weighs both"
+    return f"another mode holds some {100 * share:.0f} % of the posterior: SMC weighs both"
 
 
 def find_mode(target: Target, key: PRNGKeyArray, energies: Energies | None = None) -> Mode:

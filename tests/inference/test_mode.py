@@ -83,7 +83,7 @@ def test_a_run_whose_chains_stay_in_two_modes_has_not_converged_and_says_why():
     method = NUTS(num_warmup=200, num_draws=600)
     tree = assemble(target, method.sample(target, jax.random.key(1)), jax.random.key(2))
     assert not int(tree["diagnostics"]["converged"])
-    assert "another mode holds some 23% of the posterior: SMC weighs both" in tree["diagnostics"].attrs["reasons"]
+    assert "another mode holds some 23 % of the posterior: SMC weighs both" in tree["diagnostics"].attrs["reasons"]
     signs = np.sign(tree["posterior"]["charge"].to_numpy())
     np.testing.assert_array_equal(signs, np.broadcast_to([[-1], [1], [-1], [1]], signs.shape))
     weighed = assemble(target, SMC(num_particles=2000).sample(target, jax.random.key(1)), jax.random.key(2))

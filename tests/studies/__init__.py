@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.studies.checks")
+pytest.register_assert_rewrite("tests.studies.textbook")

@@ -6,7 +6,7 @@ import numpy as np
 import xarray
 
 from ..long import long  # noqa: TID252
-from .checks import check_run, check_transfer, module_of
+from .textbook import TextbookStudy, check_run, module_of
 
 
 def test_errors_with_a_common_cause_keep_their_size_and_the_well_of_a_parabola_is_its_vertex() -> None:
@@ -34,11 +34,10 @@ def test_nothing_learnt_leaves_the_band_as_wide_as_the_prior_which_holds_argon()
     assert np.abs(deviations).max() < 1.0  # krypton's curve is argon's within the tenth that the prior allows
 
 
-@long
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("argon_gp_pair", tmp_path)
+class TestArgonGpPair(TextbookStudy):
+    name = "argon_gp_pair"
+    test_true_parameters_lie_in_their_intervals_as_often_as_these_say = None  # there is no truth but the ab initio curve
 
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("argon_gp_pair", tmp_path)
+    @long
+    def test_it_runs_and_converges(self, tmp_path: Path) -> None:
+        check_run(self.name, tmp_path)  # three and a half minutes on two cores

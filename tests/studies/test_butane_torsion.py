@@ -1,14 +1,11 @@
 """The study `butane_torsion`: butane's torsion in surroundings that add to it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from bayesff.units import GAS_CONSTANT, convert
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer, module_of
+from .textbook import TextbookStudy, module_of
 
 
 def test_surroundings_that_add_nothing_change_nothing() -> None:
@@ -27,15 +24,5 @@ def test_surroundings_that_add_nothing_change_nothing() -> None:
     np.testing.assert_allclose(same, plain[0].observable.predict(butane.torsion(**butane.TRUTH), plain[0].parts[0].state).mean)
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("butane_torsion", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("butane_torsion", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("butane_torsion")
+class TestButaneTorsion(TextbookStudy):
+    name = "butane_torsion"

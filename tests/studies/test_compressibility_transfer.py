@@ -1,11 +1,8 @@
 """The study `compressibility_transfer`: the compressibility of a gas, carried to other states."""
 
-from pathlib import Path
-
 import numpy as np
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer, module_of
+from .textbook import TextbookStudy, module_of
 
 
 def test_right_parameters_have_the_right_compressibility_and_wrong_ones_in_a_thin_gas() -> None:
@@ -17,15 +14,5 @@ def test_right_parameters_have_the_right_compressibility_and_wrong_ones_in_a_thi
         assert np.abs(gas.errors(*parameters, temperature, density)).max() > 1e-4
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("compressibility_transfer", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("compressibility_transfer", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("compressibility_transfer")
+class TestCompressibilityTransfer(TextbookStudy):
+    name = "compressibility_transfer"

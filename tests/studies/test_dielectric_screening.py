@@ -2,18 +2,11 @@
 
 from pathlib import Path
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer
+from .textbook import TextbookStudy, check_transfer
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("dielectric_screening", tmp_path)
+class TestDielectricScreening(TextbookStudy):
+    name = "dielectric_screening"
 
-
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("dielectric_screening", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("dielectric_screening")
+    def test_it_transfers_and_answers_its_question(self, tmp_path: Path) -> None:
+        check_transfer(self.name, tmp_path)  # the shortest of all

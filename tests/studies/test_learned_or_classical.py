@@ -1,7 +1,6 @@
 """The study of learnt and classical forms: its limits by closed formulae, and words that follow the numbers."""
 
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +13,7 @@ from scipy.stats import binom, chi2
 import bayesff as bff
 from bayesff.study import load
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer
+from .textbook import TextbookStudy
 
 FORCES = jax.jit(lambda potential, r: jax.vmap(potential.pair_force)(r))
 
@@ -127,15 +125,5 @@ def test_the_words_follow_the_numbers(study):
     assert find_them(bare) == []
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("learned_or_classical", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("learned_or_classical", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("learned_or_classical")
+class TestLearnedOrClassical(TextbookStudy):
+    name = "learned_or_classical"

@@ -1,7 +1,5 @@
 """The study `one_four_scaling`: its conformations, what it says of the linear systems, and the factors that it finds again."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,8 +12,7 @@ from scipy.stats import chi2
 import bayesff.potentials as bp
 from bayesff.study import load
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer
+from .textbook import TextbookStudy
 
 FALSE_ALARM = 1e-3
 STUDY = load("one_four_scaling")
@@ -128,15 +125,5 @@ def test_words_follow_the_posterior():
     assert [finding.name for finding in ENERGIES({"opls": tree})] == ["shared_factors"]
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("one_four_scaling", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("one_four_scaling", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("one_four_scaling")
+class TestOneFourScaling(TextbookStudy):
+    name = "one_four_scaling"

@@ -1,7 +1,6 @@
 """The study `polarization_trimer` against closed forms and another optimiser."""
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ from scipy.optimize import least_squares
 from bayesff.study import load
 from bayesff.units import COULOMB_CONSTANT
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer
+from .textbook import TextbookStudy
 
 STUDY = load("polarization_trimer")
 MODULE = sys.modules["study_polarization_trimer"]
@@ -54,15 +52,5 @@ def test_scaled_charges_in_closed_form():
         np.testing.assert_allclose(gained[1] - gained[0], 3 * factor * COULOMB_CONSTANT / r, rtol=1e-12)
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("polarization_trimer", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("polarization_trimer", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("polarization_trimer")
+class TestPolarizationTrimer(TextbookStudy):
+    name = "polarization_trimer"

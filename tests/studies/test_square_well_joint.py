@@ -1,14 +1,11 @@
 """The study `square_well_joint`: a square well fitted to structure and thermodynamics."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from bayesff.units import CUBIC_ANGSTROM_PER_MOLE, GAS_CONSTANT, convert
 
-from ..long import long  # noqa: TID252
-from .checks import check_coverage, check_run, check_transfer, module_of
+from .textbook import TextbookStudy, module_of
 
 
 def test_the_target_of_the_square_well_is_the_closed_form() -> None:
@@ -20,15 +17,5 @@ def test_the_target_of_the_square_well_is_the_closed_form() -> None:
     assert float(virial) == pytest.approx(exact, rel=1e-10)
 
 
-def test_it_runs_and_converges(tmp_path: Path) -> None:
-    check_run("square_well_joint", tmp_path)
-
-
-@long
-def test_it_transfers_and_answers_its_question(tmp_path: Path) -> None:
-    check_transfer("square_well_joint", tmp_path)
-
-
-@long
-def test_true_parameters_lie_in_their_intervals_as_often_as_these_say() -> None:
-    check_coverage("square_well_joint")
+class TestSquareWellJoint(TextbookStudy):
+    name = "square_well_joint"

@@ -15,6 +15,8 @@ from scipy.stats import binom
 from bayesff.assessment.simulation_based_calibration import simulate_coverage
 from bayesff.study import load
 
+from ..long import long  # noqa: TID252
+
 ROOT = Path(__file__).resolve().parents[2]
 FALSE_ALARM = 1e-4
 """For each parameter of each candidate with a truth, some forty of them: one run in 250 raises a false alarm."""
@@ -24,6 +26,23 @@ def module_of(name: str) -> ModuleType:
     """Return the module of a study."""
     load(name)
     return sys.modules[f"study_{name}"]
+
+
+class TextbookStudy:
+    """The tests of one study; those that take minutes run where BAYESFF_LONG_TESTS is 1."""
+
+    name = ""
+
+    def test_it_runs_and_converges(self, tmp_path: Path) -> None:
+        check_run(self.name, tmp_path)
+
+    @long
+    def test_it_transfers_and_answers_its_question(self, tmp_path: Path) -> None:
+        check_transfer(self.name, tmp_path)
+
+    @long
+    def test_true_parameters_lie_in_their_intervals_as_often_as_these_say(self) -> None:
+        check_coverage(self.name)
 
 
 def check_run(name: str, folder: Path) -> None:
@@ -46,6 +65,7 @@ def check_coverage(name: str) -> None:
     study, wrong = load(name), {}
     for candidate in study.truths:
         found = simulate_coverage(study.problems[candidate], jax.random.key(1), 100)
+        assert found.attrs["num_replications"] > 80, f"{candidate}: the posteriors of many data sets have two modes"
         low, high = binom.ppf([FALSE_ALARM / 2, 1 - FALSE_ALARM / 2], found.attrs["num_replications"], 0.9)
         counts = dict(zip(found["scalar"].to_numpy().tolist(), found["num_inside"].to_numpy().tolist(), strict=True))
         wrong |= {f"{candidate}: {key}": count for key, count in counts.items() if not low <= count <= high}
