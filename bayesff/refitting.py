@@ -278,7 +278,7 @@ def _first(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-QUICK = {"num_warmup": 150, "num_draws": 200}
+QUICK = {"num_draws": 200}
 """Settings of the refits in a quick run."""
 
 
