@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray, ScalarLike
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo
 
@@ -23,6 +23,9 @@ from bayesff.inference.target import Observed, Target, seldom_run, silent
 
 CAREFUL = (0.98, 0.995)
 """Acceptance probabilities that the steps are adapted to, one after the other, while some draws diverge."""
+
+CHUNK = 20
+"""Steps between two reports of the progress; one number, so that one program serves runs of any length."""
 
 NUM_INFORMATION_DRAWS = 100
 """Draws at which the Fisher information is kept."""
@@ -205,13 +208,11 @@ class NUTS(Method):
         coordinates = compiled.coordinates(modes, observed)
         states = self.start(compiled, coordinates, observed, keys)
         total = self.num_warmup + self.num_draws
-        # All chunks have one length, so that one program serves them; what the last one draws too many is cut off.
-        chunk = math.ceil(total / 30)
         kept: list[dict[str, Array]] = []
         while True:
-            while (done := chunk * len(kept)) < total:
+            while (done := CHUNK * len(kept)) < total:  # what the last chunk draws too many is cut off
                 progress("sampling", done, total)
-                states, drawn = compiled.advance(coordinates, observed, states, chunk)
+                states, drawn = compiled.advance(coordinates, observed, self.target_accept_prob, states)
                 kept.append(jax.block_until_ready(drawn))
             rows = slice(self.num_warmup, total)
             drawn = {name: jnp.concatenate([part[name] for part in kept])[rows] for name in kept[0]}
@@ -273,25 +274,23 @@ class NUTS(Method):
         chain_keys = jax.vmap(lambda key: jax.random.split(key, self.num_chains))(split[:, 1])
         return compiled.initialise(coordinates, observed, w, value - log_volume, slope, chain_keys)
 
-    def compile(self, target: Target, known: Compiled | None = None) -> Compiled:
+    def compile(self, target: Target) -> Compiled:
         """Return the functions of a target that are traced and compiled once, when they are first called.
 
-        What another sampler has compiled of the same target may be ``known``: only the chains' own steps are compiled then.
+        Samplers that differ in the numbers of draws and in the acceptance probability may share them.
         """
         initialise, step = self.kernel(target)
 
-        def advance(coordinates: Coordinates, observed: Observed, states: Any, num_steps: int) -> tuple[Any, dict[str, Array]]:
+        def advance(
+            coordinates: Coordinates, observed: Observed, target_accept_prob: ScalarLike, states: Any
+        ) -> tuple[Any, dict[str, Array]]:
             def body(states: Any, _: None) -> tuple[Any, dict[str, Array]]:
-                return over_points(step, (coordinates, observed), states)
+                return over_points(partial(step, target_accept_prob), (coordinates, observed), states)
 
-            return jax.lax.scan(body, states, None, length=num_steps)
+            return jax.lax.scan(body, states, None, length=CHUNK)
 
         def states(coordinates: Coordinates, observed: Observed, *points: Array) -> Any:
             return over_points(initialise, (coordinates, observed), *points)
-
-        steps = jax.jit(states, compiler_options=seldom_run()), jax.jit(advance, static_argnums=3)
-        if known is not None:
-            return known._replace(initialise=steps[0], advance=steps[1])
 
         def locate(coordinates: Coordinates, w: Float[Array, " dim"]) -> tuple[Array, Array]:
             return coordinates.unwhiten(target, w)
@@ -315,7 +314,8 @@ class NUTS(Method):
             jax.jit(locations, compiler_options=seldom_run()),
             jax.jit(places, compiler_options=seldom_run()),
             jax.jit(jax.vmap(lambda own, z: own.whiten(target, z)), compiler_options=seldom_run()),
-            *steps,
+            jax.jit(states, compiler_options=seldom_run()),
+            jax.jit(advance),
             jax.jit(information, compiler_options=seldom_run()),
         )
 
@@ -323,8 +323,7 @@ class NUTS(Method):
         """Return the functions that initialise and advance one chain, to be batched by the caller.
 
         ``initialise(coordinates, observed, w, value, slope, key)`` takes a whitened point with the energy and its slope there
-        and gives a state; ``step(coordinates, observed, state)`` gives the next one and what was drawn. The first has to be
-        called first.
+        and gives a state; ``step(target_accept_prob, coordinates, observed, state)`` gives the next one and what was drawn.
         """
 
         def energy(coordinates: Coordinates, observed: Observed) -> Callable[[Array], Array]:
@@ -334,7 +333,21 @@ class NUTS(Method):
 
             return potential
 
-        prepare, proceed = hmc(potential_fn_gen=energy, algo="NUTS")
+        def prepared(
+            target_accept_prob: ScalarLike, coordinates: Coordinates, observed: Observed, start: ParamInfo, key: PRNGKeyArray
+        ) -> tuple[Any, Callable[..., Any]]:
+            """Return the state of a chain that starts here, and the function that advances it."""
+            prepare, proceed = hmc(potential_fn_gen=energy, algo="NUTS")
+            state = prepare(
+                start,
+                self.num_warmup,
+                dense_mass=False,  # the coordinates are uncorrelated already
+                target_accept_prob=cast(float, target_accept_prob),  # a tracer will do: it is only subtracted from
+                max_tree_depth=self.max_tree_depth,
+                model_args=(coordinates, observed),
+                rng_key=key,
+            )
+            return state, proceed
 
         def initialise(
             coordinates: Coordinates,
@@ -344,17 +357,15 @@ class NUTS(Method):
             slope: Float[Array, " dim"],
             key: PRNGKeyArray,
         ) -> Any:
-            return prepare(
-                ParamInfo(w, value, slope),
-                self.num_warmup,
-                dense_mass=False,  # the coordinates are uncorrelated already
-                target_accept_prob=self.target_accept_prob,
-                max_tree_depth=self.max_tree_depth,
-                model_args=(coordinates, observed),
-                rng_key=key,
-            )
+            return prepared(self.target_accept_prob, coordinates, observed, ParamInfo(w, value, slope), key)[0]
 
-        def step(coordinates: Coordinates, observed: Observed, state: Any) -> tuple[Any, dict[str, Array]]:
+        def step(
+            target_accept_prob: ScalarLike, coordinates: Coordinates, observed: Observed, state: Any
+        ) -> tuple[Any, dict[str, Array]]:
+            # NumPyro takes the acceptance probability where a chain starts. Started here again, from a state that is not used,
+            # it is an argument of the program, which thus serves every one of them.
+            here = ParamInfo(state.z, state.potential_energy, state.z_grad)
+            _, proceed = prepared(target_accept_prob, coordinates, observed, here, state.rng_key)
             state = proceed(state, (coordinates, observed))
             z, log_volume = coordinates.unwhiten(target, state.z)
             drawn = {
@@ -390,22 +401,16 @@ class CarefulNUTS:
         careful = (chance for chance in CAREFUL if chance > sampler.target_accept_prob)
         self._samplers = [sampler, *(replace(sampler, target_accept_prob=chance) for chance in careful)]
         self._target = target
-        self._compiled: dict[int, Compiled] = {}
+        self._compiled = sampler.compile(target)
 
     def sample_several(
         self, observed: Observed, key: PRNGKeyArray, progress: Progress = silent, reported: Reported | None = None
     ) -> list[Sample]:
         """Draw from several posteriors that differ in the measured values only, see `NUTS.sample_several`."""
-        modes = NUTS.modes(self._functions(0), self._target, observed, key, progress)
+        modes = NUTS.modes(self._compiled, self._target, observed, key, progress)
         samples: list[Sample] = []
-        for which, sampler in enumerate(self._samplers):
-            samples = sampler.sample_several(self._target, observed, key, progress, self._functions(which), modes, reported)
+        for sampler in self._samplers:
+            samples = sampler.sample_several(self._target, observed, key, progress, self._compiled, modes, reported)
             if not any(np.any(sample.statistics["diverging"]) for sample in samples):
                 break
         return samples
-
-    def _functions(self, which: int) -> Compiled:
-        """Return what is compiled for a sampler; the more careful ones are compiled when they are first needed."""
-        if which not in self._compiled:
-            self._compiled[which] = self._samplers[which].compile(self._target, self._compiled.get(0))
-        return self._compiled[which]

@@ -144,7 +144,7 @@ def test_a_more_careful_sampler_uses_what_another_one_compiled():
         sampler.sample_several(target, observed, key, **known)[0]
         for sampler, known in (
             (careful, {}),
-            (careful, {"compiled": careful.compile(target, compiled), "modes": modes}),
+            (careful, {"compiled": compiled, "modes": modes}),
             (first, {"compiled": compiled, "modes": modes}),
         )
     ]
