@@ -15,7 +15,7 @@ import bayesff as bff
 from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, transferability
 from bayesff.calibration import CalibrationProblem, Prior, Term, weight_priors
 from bayesff.potentials import GaussianProcessPair, LennardJones, Mie, RadialBasisPair, ShiftedCut
-from bayesff.reporting.wording import percent
+from bayesff.reporting.wording import candidate_text, interval, percent, rounded, significant
 
 jax.config.update("jax_enable_x64", True)
 
@@ -80,15 +80,15 @@ def _errors(name, row, number):
         values |= {f"{key}_index_q05": low, f"{key}_index_q50": middle, f"{key}_index_q95": high, f"{key}_coverage": share}
         said = "it had said how sure it was" if most >= LEVEL else "it had not warned"
         parts.append(
-            f"{middle:.3g} ({low:.3g} to {high:.3g}) in the {label}, {percent(share)} of it inside the 90 % band: {said}"
+            f"{interval(low, high)} in the {label}, where {percent(share)} of the forces lie in its {percent(LEVEL)} band: {said}"
         )
     own = row.sel(tested=TRAINING)
     values |= {
         "training_error": float(own["rmse_over_uncertainty"]),
         "training_coverage": float(own["coverage"].sel(level=LEVEL)),
     }
-    text = f"{name.replace('_', ' ')} ({number} parameters) misses its training range by {values['training_error']:.2f} standard "
-    text += f"deviations. Its error is that times {'; '.join(parts)}."
+    text = f"{candidate_text(name)} ({number} parameters) misses its training range by {significant(values['training_error'])} "
+    text += f"standard deviations. Its error, as a 90 % interval, is that times {'; '.join(parts)}."
     return Finding(f"carried_{name}", text, values)
 
 
@@ -98,7 +98,7 @@ def _bias(rows, numbers):
 
     def listed(label):
         errors = {name: float(rows[name].sel(tested=label)["rmse_over_uncertainty"]) for name in order(label)}
-        return ", ".join(f"{name.replace('_', ' ')} {error:.3g}" for name, error in errors.items())
+        return ", ".join(f"{candidate_text(name)} {significant(error)}" for name, error in errors.items())
 
     values, wrong = {}, [name for name in rows if name != "true_form"]
     for label in RANGES:
@@ -106,7 +106,7 @@ def _bias(rows, numbers):
         ranks = np.corrcoef(np.argsort(np.argsort(errors)), np.argsort(np.argsort([numbers[name] for name in wrong])))[0, 1]
         values[f"{label.split()[0]}_rank_correlation"] = float(ranks)
     text = "Errors in standard deviations, least first: " + "; ".join(f"{label}: {listed(label)}" for label in RANGES)
-    ranked = ", ".join(f"{values[f'{label.split()[0]}_rank_correlation']:+.1f} in the {label}" for label in RANGES)
+    ranked = ", ".join(f"{rounded(values[f'{label.split()[0]}_rank_correlation'], 1)} in the {label}" for label in RANGES)
     text += f". The rank of the error goes with that of the number of parameters, without the true form, as {ranked}."
     return Finding("bias_against_flexibility", text, values)
 
@@ -118,14 +118,13 @@ def _picture(rows):
             q: [float(row.sel(tested=one)["index"].sel(quantile=q)) for one in (CORE, NEAR, FAR)] for q in ("q05", "q50", "q95")
         }
         x = [np.mean(RANGES[one][:2]) + 0.04 * (place - 2) for one in (CORE, NEAR, FAR)]
-        lines.append(Line(name.replace("_", " "), x, *(np.log10(index[q]) for q in ("q50", "q05", "q95")), points=True))
+        lines.append(Line(candidate_text(name), x, *(np.log10(index[q]) for q in ("q50", "q05", "q95")), points=True))
     worst = max(rows, key=lambda name: float(rows[name]["index"].sel(quantile="q50").max()))
     caption = "Zero is as good as in the training range; medians and 90 % intervals."
     chart = Chart("How a fit to 3 to 5 angstrom carries", caption, "middle of the range [Å]", "log10 of the index", lines)
     largest = float(rows[worst]["index"].sel(quantile="q50").max())
-    return Finding(
-        "largest_index", f"The largest index is that of {worst.replace('_', ' ')}, {largest:.3g}.", {"index": largest}, chart
-    )
+    text = f"The largest index is that of {candidate_text(worst)}, {significant(largest)}."
+    return Finding("largest_index", text, {"index": largest}, chart)
 
 
 study = bff.Study(
