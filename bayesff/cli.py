@@ -18,6 +18,7 @@ import typer
 import bayesff
 from bayesff.caching import compilation_settings, ensembles_folder
 from bayesff.errors import BayesffError
+from bayesff.memory import keep_memory
 
 MIN_DRAWS = 50
 """Draws of a chain at least: fewer have no tail from which percentiles and leave-one-out weights could be taken."""
@@ -393,6 +394,7 @@ def _run(path: Path, folder: Path, options: _Options, command: Sequence[str]) ->
 
 def _use_device(device: Device) -> None:
     """Switch JAX to double precision and to a device, in this process and in those that it starts."""
+    keep_memory()
     os.environ["JAX_ENABLE_X64"] = "1"
     # A list of platforms must all be there, so a GPU is left to JAX to find.
     os.environ["JAX_PLATFORMS"] = "cpu" if device is Device.cpu else ""

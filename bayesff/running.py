@@ -24,6 +24,7 @@ from bayesff import processors
 from bayesff.caching import ensembles_folder
 from bayesff.errors import BayesffError, OutputError, StudyError
 from bayesff.keeping import Store
+from bayesff.memory import keep_memory
 from bayesff.study import Study, load
 from bayesff.writing import reason
 
@@ -342,6 +343,7 @@ def end_processes(executor: ProcessPoolExecutor) -> None:
 
 def _start_process(turn: Any) -> None:
     processors.keep_to_one(turn)
+    keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
