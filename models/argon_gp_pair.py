@@ -135,7 +135,7 @@ def coverage(name, tree):
     low, middle, high = np.quantile(drawn[:, rows], [0.05, 0.5, 0.95], axis=0) - energy[unseen][rows]
     line = Line("learnt less ab initio", separation[unseen][rows], middle, low, high)
     caption = "Median and 90 % band at the ab initio points that were not shown; zero is the ab initio energy."
-    title = f"How far {said(name)} is from the ab initio curve"
+    title = f"The potential from {said(name)}, less the ab initio curve"
     return Finding(f"coverage_{name}", text, values, Chart(title, caption, "separation [Å]", "difference [K]", [line]))
 
 

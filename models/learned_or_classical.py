@@ -113,15 +113,15 @@ def _bias(rows, numbers):
 
 def _picture(rows):
     lines = []
-    for place, (name, row) in enumerate(rows.items()):
+    for name, row in rows.items():
         index = {
             q: [float(row.sel(tested=one)["index"].sel(quantile=q)) for one in (CORE, NEAR, FAR)] for q in ("q05", "q50", "q95")
         }
-        x = [np.mean(RANGES[one][:2]) + 0.04 * (place - 2) for one in (CORE, NEAR, FAR)]
-        lines.append(Line(candidate_text(name), x, *(np.log10(index[q]) for q in ("q50", "q05", "q95")), points=True))
+        labels = [f"{one}: {RANGES[one][0]} to {RANGES[one][1]} Å" for one in (CORE, NEAR, FAR)]
+        lines.append(Line(candidate_text(name), labels, *(np.log10(index[q]) for q in ("q50", "q05", "q95")), points=True))
     worst = max(rows, key=lambda name: float(rows[name]["index"].sel(quantile="q50").max()))
     caption = "Zero is as good as in the training range; medians and 90 % intervals."
-    chart = Chart("How a fit to 3 to 5 angstrom carries", caption, "middle of the range [Å]", "log10 of the index", lines)
+    chart = Chart("How a fit to 3 to 5 angstrom carries", caption, "separations", "log10 of the index", lines)
     largest = float(rows[worst]["index"].sel(quantile="q50").max())
     text = f"The largest index is that of {candidate_text(worst)}, {significant(largest)}."
     return Finding("largest_index", text, {"index": largest}, chart)

@@ -29,7 +29,8 @@ class Line:
     label
         What it is, for the legend.
     x, y
-        Where it runs; labels (``"gas"``, ``"liquid"``) in the place of ``x`` stand side by side.
+        Where it runs; labels (``"gas"``, ``"liquid"``) in the place of ``x`` stand side by side, and so do the points of
+        several lines over one of them.
     low, high
         A band about it, or the error bars of points.
     points

@@ -9,6 +9,7 @@ import xarray
 from bayesff import reporting
 from bayesff.assessment import Chart, Finding, Line, display, find_all, transferability
 from bayesff.errors import StudyError
+from bayesff.reporting.figures.findings import finding_pictures
 
 CHART = Chart(
     "Depth over temperature",
@@ -86,3 +87,15 @@ def test_parts_of_a_transfer_assessment_are_found_where_there_is_one(trees):
     tree["transferability"] = xarray.DataTree.from_dict({"matrix": xarray.Dataset({"index": 2.0})})
     assert float(transferability(tree, "matrix")["index"]) == 2.0
     assert transferability(tree, "spread") is None
+
+
+def test_points_over_the_same_labels_stand_beside_one_another():
+    lines = [
+        Line(label, ["gas", "liquid"], [height, height], [0.0, 0.0], [2.0, 2.0], points=True)
+        for label, height in (("a", 1.0), ("b", 1.5))
+    ]
+    (picture,) = finding_pictures([Finding("one", "It is so.", chart=Chart("Title", "Caption.", "phase", "depth [K]", lines))])
+    (axes,) = (axes for axes in picture.figure.axes if axes.get_xlabel() == "phase")
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["gas", "liquid"]
+    places = [container.lines[0].get_xdata() for container in axes.containers]
+    np.testing.assert_allclose(places, [[-0.125, 0.875], [0.125, 1.125]])

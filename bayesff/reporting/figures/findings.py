@@ -17,8 +17,14 @@ def finding_pictures(findings: Sequence[Finding]) -> list[Picture]:
 def _picture(name: str, chart: Chart) -> Picture:
     figure = new_figure(10, 4.2)
     axes = figure.subplots()
+    labels = list(dict.fromkeys(label for line in chart.lines for label in line.x if isinstance(label, str)))
     for index, line in enumerate(chart.lines):
-        _draw(axes, line, COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+        # Points over the same labels stand beside one another.
+        beside = 0.5 * ((index + 0.5) / len(chart.lines) - 0.5) if line.points else 0.0
+        x = [labels.index(label) + beside for label in line.x] if labels else line.x
+        _draw(axes, line, np.asarray(x, dtype=float), COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)])
+    if labels:
+        axes.set_xticks(range(len(labels)), labels)
     if chart.logarithmic_x:
         every = np.concatenate([np.asarray(line.x, dtype=float) for line in chart.lines])
         logarithmic(axes, float(every.min()), float(every.max()))
@@ -32,8 +38,8 @@ def _picture(name: str, chart: Chart) -> Picture:
     return Picture(f"finding_{name}", chart.title, chart.caption, figure)
 
 
-def _draw(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    x, y = np.asarray(line.x), np.asarray(line.y, dtype=float)  # labels in the place of numbers stand side by side
+def _draw(axes: Axes, line: Line, x: np.ndarray, colour: str, marker: str) -> None:
+    y = np.asarray(line.y, dtype=float)
     low, high = (y if side is None else np.asarray(side, dtype=float) for side in (line.low, line.high))
     if line.points:
         spread = None if line.low is None and line.high is None else np.stack([y - low, high - y])
