@@ -331,8 +331,8 @@ def tension_finding(candidate: Candidate) -> Finding | None:
 
 
 def estimate(dataset: xarray.Dataset, name: str) -> str:
-    """Return a variable with its Monte Carlo error."""
-    return plus_minus(float(dataset[name]), float(dataset[f"{name}_sd"]))
+    """Return a variable with its Monte Carlo error, see `log_text`."""
+    return log_text(float(dataset[name]), float(dataset[f"{name}_sd"]))
 
 
 def left_out_finding(candidate: Candidate) -> Finding | None:

@@ -290,7 +290,7 @@ def test_few_data_and_other_observables_are_named(line):
     problem = CalibrationProblem(Line, PRIORS, [Term(parts, LineHeight())])
     fits = dict(Refitter(problem, QUICK).run([Refit("shared", ("point", "rest"))], jax.random.key(1)))
     (few,) = notes(next(iter(fits.values())))
-    assert "“point” has 1 data for 2 parameters" in few
+    assert "“point” has 1 datum for 2 parameters" in few
     assert notes(next(iter(line[0].values()))) == []
 
 

@@ -92,10 +92,8 @@ def notes(tree: xarray.DataTree) -> list[str]:
     num_parameters = len(parameter_names(tree))
     for label in every:
         if number[label] < num_parameters:
-            found.append(
-                f"“{label}” has {number[label]} data for {num_parameters} parameters: what is learnt from it alone rests on the "
-                "prior."
-            )
+            has = "1 datum" if number[label] == 1 else f"{number[label]} data"
+            found.append(f"“{label}” has {has} for {num_parameters} parameters: what is learnt from it alone rests on the prior.")
     observed = {label: {term.quantity.name for term in terms.values() if label in term.environment} for label in every}
     alone = [label for label in every if not any(observed[label] & observed[other] for other in every if other != label)]
     if alone:

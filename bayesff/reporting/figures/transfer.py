@@ -1,5 +1,6 @@
 """Transferability: who predicts whom, what varies between environments, where predictions hold, what the data fix."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -81,15 +82,20 @@ def _matrix_picture(candidates: list[Candidate]) -> Picture | None:
     reach = float(np.clip(np.exp(np.nanmax(logarithms)), 2.0, 10.0))
     norm = LogNorm(1 / reach, reach)
     rows = max(one.sizes["fitted"] for one in index)
-    figure = new_figure(10, 1.5 + 0.42 * rows)
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    for place, (axes, candidate, one) in enumerate(zip(panels, shown, index, strict=True)):
+    lines = math.ceil(len(shown) / MOST_ACROSS)
+    across = math.ceil(len(shown) / lines)
+    figure = new_figure(10, lines * (1.5 + 0.42 * rows))
+    panels = list(figure.subplots(lines, across, squeeze=False).flat)
+    for unused in panels[len(shown) :]:
+        unused.set_axis_off()
+    for place, (axes, candidate, one) in enumerate(zip(panels, shown, index, strict=False)):
         _heat(axes, one, norm)
         axes.set_title(candidate_text(candidate.name), loc="left", fontweight="bold")
-        if place:
+        if place % across:
             axes.set_yticklabels([])
-    panels[0].set_ylabel("fitted to")
-    bar = figure.colorbar(ScalarMappable(norm, colormaps["RdBu_r"]), ax=list(panels), extend="both", shrink=0.85, pad=0.02)
+        else:
+            axes.set_ylabel("fitted to")
+    bar = figure.colorbar(ScalarMappable(norm, colormaps["RdBu_r"]), ax=panels, extend="both", shrink=0.85 / lines, pad=0.02)
     marks = [mark for mark in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0) if 0.99 / reach <= mark <= 1.01 * reach]
     bar.ax.yaxis.set_major_locator(FixedLocator(marks))
     bar.ax.yaxis.set_minor_locator(NullLocator())
@@ -134,7 +140,7 @@ def _spread_picture(candidates: list[Candidate]) -> Picture | None:
             found.setdefault((str(row["parameter"].item()), str(row["unit"].item())), []).append((candidate, row))
     if not found:
         return None
-    lines, most = int(np.ceil(len(found) / MOST_ACROSS)), max(len(rows) for rows in found.values())
+    lines, most = math.ceil(len(found) / MOST_ACROSS), max(len(rows) for rows in found.values())
     labels = [str(label) for label in next(iter(found.values()))[0][1]["environment"].to_numpy()]
     figure = new_figure(10, lines * (0.8 + 0.17 * most + len(labels) * (0.14 + 0.15 * most)))
     parameter_panels(figure, found, labels, lambda axes, _, rows: _parameter(axes, rows, candidates))
