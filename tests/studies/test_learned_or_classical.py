@@ -119,8 +119,8 @@ def test_the_words_follow_the_numbers(study):
     assert "it had not warned" in found["carried_lennard_jones"].text
     assert "it had said how sure it was" in found["carried_mie"].text
     assert found["carried_mie"].values["core_coverage"] == pytest.approx(0.9)
-    assert "training range: mie 1, lennard jones 30, radial basis 80" in found["bias_against_flexibility"].text
-    assert "The largest index is that of radial basis, 80." in found["largest_index"].text
+    assert "training range: Mie 1.0, Lennard-Jones 30, Radial basis 80" in found["bias_against_flexibility"].text
+    assert "The largest index is that of Radial basis, 80." in found["largest_index"].text
     bare = {"mie": xarray.DataTree.from_dict({"posterior": xarray.Dataset()})}
     assert find_them(bare) == []
 
