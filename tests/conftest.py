@@ -9,8 +9,6 @@ import tempfile
 import jax
 import pytest
 
-from .long import LONG
-
 if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):  # before XLA counts the processors
     _processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_processors[int(_worker.removeprefix("gw")) % len(_processors)]})
@@ -21,8 +19,6 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled.name
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 jax.config.update("jax_enable_x64", True)
-if not LONG:  # most of their time is compilation
-    jax.config.update("jax_disable_most_optimizations", True)
 
 _FIRST = ("studies", "test_refitting.py", "test_study_of_a_liquid.py")
 
