@@ -9,12 +9,13 @@ import argparse
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 
 from bayesff.caching import compilation_settings
 from bayesff.memory import keep_memory
-from bayesff.running import _changed, sampler_changes
+from bayesff.running import sampler_changes
 from bayesff.study import load
 
 
@@ -25,7 +26,7 @@ def calibrate(name: str, candidate: str, keep: bool) -> None:
     if keep:
         keep_memory()
     study = load(name)
-    study = _changed(study, sampler_changes(study, {}, quick=True))
+    sampler = replace(study.sampler, **sampler_changes(study, {}, quick=True))
     costs: dict[str, list[float]] = {}
     last = [usage(), "start"]
 
@@ -35,7 +36,7 @@ def calibrate(name: str, candidate: str, keep: bool) -> None:
         costs[str(last[1])] = [one + b - a for one, a, b in zip(spent, last[0], now, strict=True)]
         last[:] = [now, stage]
 
-    study.sampler.run(study.problems[candidate], key=jax.random.key(1), progress=progress)
+    sampler.run(study.problems[candidate], key=jax.random.key(1), progress=progress)
     progress("end", 0, 0)
     for stage, (user, system, faults) in costs.items():
         print(f"    {stage:<12} {user:6.1f} s user {system:6.1f} s system {faults:10.0f} page faults")

@@ -149,6 +149,7 @@ def test_a_more_careful_sampler_uses_what_another_one_compiled():
         )
     ]
     np.testing.assert_array_equal(samples[0].draws, samples[1].draws)
+    assert compiled.advance._cache_size() == 1
     assert samples[1].statistics["step_size"].mean() < 0.7 * samples[2].statistics["step_size"].mean()
 
 
