@@ -12,6 +12,7 @@ from bayesff import reporting
 from bayesff.reporting.assessed import assess
 from bayesff.reporting.figures import draw
 from bayesff.reporting.figures.style import style
+from bayesff.reporting.figures.transfer import transfer_pictures
 from bayesff.reporting.figures.values import values_picture
 from bayesff.reporting.store import save_posterior
 from bayesff.reporting.transfer_tables import (
@@ -492,6 +493,22 @@ def test_labels_of_the_figures_do_not_overlap(pictures):
                     if label.get_visible() and label.get_text() and label.get_rotation() == 0 and low <= place <= high
                 ]
                 assert not any(one.overlaps(other) for one, other in itertools.pairwise(shown)), name
+
+
+def test_matrices_of_more_than_three_candidates_stand_in_rows(with_parts):
+    first, other = with_parts(comparison=None).values()
+    with style():
+        found = transfer_pictures(assess({"a": first, "b": other, "c": first.copy(), "d": other.copy()}))
+    (figure,) = (picture.figure for picture in found if picture.name == "transfer_matrix")
+    titled = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_title(loc="left")}
+    places = {name: axes.get_subplotspec() for name, axes in titled.items()}
+    assert {name: (place.rowspan.start, place.colspan.start) for name, place in places.items()} == {
+        "A": (0, 0),
+        "B": (0, 1),
+        "C": (1, 0),
+        "D": (1, 1),
+    }
+    assert [bool(axes.get_ylabel()) for axes in titled.values()] == [True, False, True, False]
 
 
 def test_the_section_comes_after_the_verdict_and_is_escaped(with_parts, tmp_path):
