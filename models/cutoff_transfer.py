@@ -17,7 +17,7 @@ from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, draws,
 from bayesff.calibration import CalibrationProblem, GaussianNoise, NoPooling, Prior, Term
 from bayesff.observables import SecondVirial, ThirdVirial, Treated, restoring_factor, single_factor
 from bayesff.potentials import ForceShiftedCut, LennardJones, PlainCut, ShiftedCut
-from bayesff.reporting.wording import rounded
+from bayesff.reporting.wording import chance_text, rounded
 
 jax.config.update("jax_enable_x64", True)
 
@@ -97,7 +97,7 @@ def without_factor(trees):
         for number, (label, off) in enumerate(zip(TREATMENTS, changes, strict=True)):
             worst = np.abs(off[place * NUM_DRAWS : (place + 1) * NUM_DRAWS]).max(axis=1)
             largest, inside = float(np.median(worst)), float(np.mean(worst < TOLERANCE))
-            (fine if inside > 0.9 else rest).append(f"{label} ({largest:.2g} cm³/mol at most, P = {inside:.2f})")
+            (fine if inside > 0.9 else rest).append(f"{label} ({largest:.2g} cm³/mol at most, P {chance_text(inside)})")
             values |= {f"largest_{number}": largest, f"within_{number}": inside}
         text = f"{name}: within {TOLERANCE:g} cm³/mol at every temperature without a factor: {', '.join(fine) or 'none'}. "
         yield Finding(f"no_factor_{name.lower()}", text + f"Not so: {', '.join(rest) or 'none'}.", values)

@@ -18,7 +18,7 @@ from bayesff.assessment import Chart, Finding, Line, Tolerance, Transfer, draws,
 from bayesff.calibration import CalibrationProblem, NoPooling, Prior, Term
 from bayesff.observables import PairForce, Treated
 from bayesff.potentials import Coulomb, SigmoidalCoulomb
-from bayesff.reporting.wording import percent_interval, significant
+from bayesff.reporting.wording import chance_text, percent_interval, significant
 
 jax.config.update("jax_enable_x64", True)
 
@@ -90,7 +90,7 @@ def choices(trees):
             rms = np.sqrt(np.mean(off**2, axis=1))
             low, middle, high = np.quantile(rms, [0.05, 0.5, 0.95])
             within = float(np.mean(np.all(np.abs(off) < TOLERANCE, axis=1)))
-            parts.append(f"{label}, {significant(100 * middle)} % ({percent_interval(low, high)}; P = {within:.2f})")
+            parts.append(f"{label}, {significant(100 * middle)} % ({percent_interval(low, high)}; P {chance_text(within)})")
             values |= {f"rms_{place}_{number}": float(middle), f"within_{place}_{number}": within}
         text.append(f"In {medium}: {'; '.join(parts)}.")
     intro = "Root mean square error of the force by the factor on the charge, and the probability P that it is within "
@@ -110,8 +110,8 @@ def one_for_all(trees):
         for verdict, (low, high) in groups.items():
             media = [medium for medium, chance in chances.items() if low < chance <= high]
             verdicts += [f"it {verdict} in {', '.join(media)}"] if media else []
-        shown = ", ".join(f"{chance:.2f} in {medium}" for medium, chance in chances.items())
-        text = f"{name.capitalize()}: learnt in the other two media, the force is within {100 * TOLERANCE:g} % with P = {shown}: "
+        shown = ", ".join(f"P {chance_text(chance)} in {medium}" for medium, chance in chances.items())
+        text = f"{name.capitalize()}: learnt in the other two media, the force is within {100 * TOLERANCE:g} % with {shown}: "
         values = {f"within_{place}": chance for place, chance in enumerate(chances.values())}
         yield Finding(f"carried_{name}", f"{text}{'; '.join(verdicts)}.", values)
 

@@ -1,6 +1,5 @@
 """The command line as a person meets it: what it prints, what it writes, and what it says about wrong input."""
 
-import io
 import json
 import os
 import re
@@ -213,50 +212,6 @@ def test_data_check_names_every_problem_with_its_line(tmp_path: Path, capsys: py
 @pytest.mark.parametrize("command", ["show", "check"])
 def test_an_unknown_data_set_is_refused_with_the_nearest_names(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean argon_second_virial" in refused(capsys, "data", command, "argon_second_virail")
-
-
-# Progress ---------------------------------------------------------------------------------------------------------------------
-
-
-def shown(*steps: tuple[str, str, int, int], terminal: bool) -> str:
-    """Return what is to be seen after the last step."""
-    from rich.console import Console
-
-    from bayesff.terminal import ProgressDisplay
-
-    written = io.StringIO()
-    with ProgressDisplay(Console(file=written, force_terminal=terminal, width=80, color_system=None)) as progress:
-        for step in steps:
-            progress.show(*step)
-    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.getvalue())
-
-
-def test_bars_show_the_present_stage_of_every_candidate() -> None:
-    steps = [("mie", "mode", 0, 1), ("mie", "mode", 1, 1), ("morse", "sampling", 50, 200), ("mie", "sampling", 0, 200)]
-    *_, mie, morse = [line for line in shown(*steps, terminal=True).splitlines() if line.startswith(("mie", "morse"))]
-    assert re.fullmatch(r"mie +sampling +━+ +0:00:00", mie.strip())  # without a share, because nothing is done yet
-    assert re.fullmatch(r"morse +sampling +━+.* 25% 0:00:00", morse.strip())
-
-
-def test_lines_say_each_stage_once_and_the_quarters_of_a_long_one() -> None:
-    steps = [("mie", "mode", 0, 1), ("mie", "mode", 1, 1), *(("mie", "sampling", done, 100) for done in range(101))]
-    lines = [line.split("  ")[-1] for line in shown(*steps, terminal=False).splitlines()]
-    assert lines == [
-        "mie: finding the mode",
-        "mie: sampling",
-        "mie: sampling 25 %",
-        "mie: sampling 50 %",
-        "mie: sampling 75 %",
-    ]
-
-
-def test_a_line_says_how_far_a_stage_is_when_nothing_was_said_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bayesff import terminal
-
-    monkeypatch.setattr(terminal, "_SILENCE", 0.0)
-    steps = [("", "refits", done, 72) for done in (0, 0, 1, 18, 20)]
-    lines = [line.split("  ")[-1] for line in shown(*steps, terminal=False).splitlines()]
-    assert lines == ["refits", "refits 1 %", "refits 25 %", "refits 27 %"]
 
 
 # A run ------------------------------------------------------------------------------------------------------------------------

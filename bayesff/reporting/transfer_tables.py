@@ -7,11 +7,11 @@ from bayesff.reporting.assessed import Assessed, Candidate
 from bayesff.reporting.transferability import assessed_candidates, estimate, is_positive, plain_variants, rows_of
 from bayesff.reporting.wording import (
     candidate_text,
+    chance_text,
     log_text,
     p_text,
     percent,
     percent_interval,
-    probability,
     rounded,
     significant,
     site_text,
@@ -71,7 +71,7 @@ def _within(candidate: Candidate, row: xarray.Dataset) -> str:
 
 
 def _chance(value: float) -> str:
-    return probability(value).replace("below", "<").replace("above", ">")
+    return chance_text(value).removeprefix("= ")
 
 
 def tension_rows(assessed: Assessed) -> list[list[str]]:

@@ -122,6 +122,13 @@ def probability(value: float) -> str:
     return "below 0.01" if value < 0.01 else "above 0.99" if value > 0.99 else f"{value:.2f}"
 
 
+def chance_text(value: float) -> str:
+    """Return a probability with its sign of relation: ``= 0.47`` or ``> 0.99``, to follow a P."""
+    sign = {"below": "<", "above": ">"}
+    first, _, last = probability(value).partition(" ")
+    return f"{sign[first]} {last}" if last else f"= {first}"
+
+
 def p_text(value: float) -> str:
     """Return a p-value to one digit, with its sign of relation: ``= 0.03`` or ``< 0.001``."""
     return "< 0.001" if value < 0.001 else f"= {significant(value, 1)}"

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray
 
 from bayesff import reporting
+
+from .transfer_parts import comparison_dataset, parts
 
 # The trees of the assessment's tests, which are a package beside this one.
 _spec = importlib.util.spec_from_file_location("assessment_trees", Path(__file__).parents[1] / "assessment" / "trees.py")
@@ -73,3 +76,26 @@ def run_folder(written, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(written.folder, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def plain_trees():
+    made = candidates(num_draws=400)
+    for tree in made.values():
+        for name in ("epsilon", "sigma"):
+            tree["prior"][name] = abs(tree["prior"][name])
+    return made
+
+
+@pytest.fixture
+def with_parts(plain_trees):
+    def make(names=("lennard_jones", "mie"), **changes):
+        """Return a run whose candidates have all parts but those changed; None leaves a part out."""
+        trees = {name: plain_trees[name].copy() for name in names}
+        for index, tree in enumerate(trees.values()):
+            made = parts() | ({"comparison": comparison_dataset()} if index == 0 and len(trees) > 1 else {})
+            kept = {name: dataset for name, dataset in (made | changes).items() if dataset is not None}
+            tree["transferability"] = xarray.DataTree.from_dict(kept)
+        return trees
+
+    return make

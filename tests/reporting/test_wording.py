@@ -31,6 +31,13 @@ def test_significant_digits(value, text):
     assert wording.significant(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.47, "= 0.47"), (0.994, "> 0.99"), (1.0, "> 0.99"), (0.004, "< 0.01"), (math.nan, "= –")]
+)
+def test_a_probability_claims_no_more_than_draws_know(value, text):
+    assert wording.chance_text(value) == text
+
+
 def test_units_are_readable():
     assert wording.unit_text("cm^3/mol") == "cm³/mol"
     assert wording.unit_text("uPa*s") == "µPa s"

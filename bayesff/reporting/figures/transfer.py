@@ -35,7 +35,7 @@ from bayesff.reporting.transferability import (
     spread_text,
     tolerance_text,
 )
-from bayesff.reporting.wording import candidate_text, enumerate_words, probability, significant
+from bayesff.reporting.wording import candidate_text, chance_text, enumerate_words, significant
 
 _GAP = 0.35
 
@@ -163,8 +163,7 @@ def _parameter(axes: Axes, rows: list[tuple[Candidate, xarray.Dataset]], candida
         axes.axvline(float(row["common"]), color=colour, lw=0.8, alpha=0.7)
         axes.errorbar(value, where, xerr=np.stack([value - low, high - value]), fmt=marker, ms=5, color=colour, ls="none")
         spread = spread_text(row)
-        chance = probability(float(row["p_within"])).replace("below ", "< ").replace("above ", "> ")
-        text = f"τ = {spread}, P {chance}" if chance[0] in "<>" else f"τ = {spread}, P = {chance}"
+        text = f"τ = {spread}, P {chance_text(float(row['p_within']))}"
         place = {"xytext": (0, 4 + 11 * line), "textcoords": "offset points", "xycoords": "axes fraction"}
         axes.annotate(text, (0, 1), fontsize=7.5, va="bottom", color=colour if len(candidates) > 1 else DATA, **place)
 
