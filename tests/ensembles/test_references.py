@@ -11,6 +11,8 @@ from bayesff.ensembles import PairEnsemble, PairFluid, PairGrid, PairValues, Ref
 from bayesff.errors import ParameterError
 from bayesff.units import GAS_CONSTANT, MPA_PER_INTERNAL_PRESSURE
 
+from ..long import LONG  # noqa: TID252
+
 NUMBER, DENSITY, TEMPERATURE = 108, 0.0190, 110.0
 LENGTH = (NUMBER / DENSITY) ** (1 / 3)
 GRID = PairGrid((2.3, 8.0, LENGTH / 2), 0.05)
@@ -31,6 +33,7 @@ def error(estimate):
     return float(jnp.linalg.norm(estimate.factor))
 
 
+NUM_TARGETS = 20 if LONG else 8
 PLACES = [(0.94, 3.41, 110.0), (1.02, 3.41, 110.0), (0.98, 3.39, 110.0), (0.98, 3.43, 110.0)]
 
 
@@ -83,12 +86,12 @@ def of(averages):
 
 @pytest.mark.slow
 def test_averages_carried_to_other_places_agree_with_simulations_there(references):
-    """Twenty random targets, which have the errors of the references in common: their squared distance from the simulations
-    there is one of 20 standard normal numbers, false alarm 1 in 1000 for energies and for pressures."""
+    """Random targets, which have the errors of the references in common: their squared distance from the simulations there is
+    one of as many standard normal numbers, false alarm 1 in 1000 for energies and for pressures."""
     rng = np.random.default_rng(3)
     carried = jax.jit(lambda target, at: of(references.averages(target, at)))
     off, factors, owns, sizes = [], [], [], []
-    for seed in range(20):
+    for seed in range(NUM_TARGETS):
         epsilon, sigma, temperature = rng.uniform((0.95, 3.395, 105.0), (1.01, 3.425, 115.0))
         # Dynamics samples what has no step at the cutoff: its frames have equal weights.
         target = cut(epsilon, sigma).without_step()
@@ -108,7 +111,7 @@ def test_averages_carried_to_other_places_agree_with_simulations_there(reference
     for difference, factor, own in zip(np.transpose(off), np.swapaxes(factors, 0, 1), np.transpose(owns), strict=True):
         covariance = np.diag(own**2) + factor @ factor.T
         assert np.abs(difference / np.sqrt(np.diag(covariance))).max() < 3.5
-        below = stats.chi2(20).cdf(difference @ np.linalg.solve(covariance, difference))
+        below = stats.chi2(NUM_TARGETS).cdf(difference @ np.linalg.solve(covariance, difference))
         assert 5e-4 < below < 1 - 5e-4
 
 
