@@ -87,7 +87,8 @@ class Finding:
     Raises
     ------
     StudyError
-        If the name is no plain word, a number is not finite, or a line of the chart has columns of different lengths.
+        If the name is no plain word, a number is not finite, a line of the chart has columns of different lengths, or labels
+        are mixed with numbers or with a logarithmic axis.
 
     Examples
     --------
@@ -109,7 +110,14 @@ class Finding:
                 raise StudyError(
                     f"finding {self.name!r}: {key} must be a finite number, found {value}: leave out what cannot be computed"
                 )
-        for line in self.chart.lines if self.chart else ():
+        if self.chart is None:
+            return
+        labelled = {isinstance(place, str) for line in self.chart.lines for place in line.x}
+        if len(labelled) > 1:
+            raise StudyError(f"finding {self.name!r}: its lines must run over numbers or over labels, found both: give one kind")
+        if True in labelled and self.chart.logarithmic_x:
+            raise StudyError(f"finding {self.name!r}: labels have no logarithm, found logarithmic_x with them: leave it out")
+        for line in self.chart.lines:
             columns = [column for column in (line.x, line.y, line.low, line.high) if column is not None]
             if len({len(column) for column in columns}) > 1:
                 found = ", ".join(str(len(column)) for column in columns)
@@ -119,7 +127,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain numbers and words, which `from_json` takes."""
-        return json.loads(json.dumps(asdict(self), default=lambda value: np.asarray(value, dtype=float).tolist()))
+        return json.loads(json.dumps(asdict(self), default=lambda value: np.asarray(value).tolist()))
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Finding":

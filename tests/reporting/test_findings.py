@@ -53,6 +53,9 @@ def test_a_finding_comes_back_from_json_as_it_was():
         ("data", [100.0, 200.0], [1.1, 1.9], True),
     ]
     assert list(back.chart.lines[0].low) == [0.5, 1.5]
+    labelled = Finding("one", "It is so.", {}, Chart("a", "b", "c", "d", [Line("phases", np.array(["gas", "liquid"]), [1, 2])]))
+    (line,) = Finding.from_json(json.loads(json.dumps(labelled.to_json()))).chart.lines
+    assert list(line.x) == ["gas", "liquid"]
 
 
 def test_findings_are_checked():
@@ -62,6 +65,11 @@ def test_findings_are_checked():
         Finding("one", "It is so.", {"share": float("nan")})
     with pytest.raises(StudyError, match="the columns of the line 'data' must be of one length, found 2, 1"):
         Finding("one", "It is so.", {}, Chart("a", "b", "c", "d", [Line("data", [1.0, 2.0], [1.0])]))
+    labels, numbers = Line("phases", np.array(["gas", "liquid"]), [1.0, 2.0]), Line("data", [1.0, 2.0], [1.0, 2.0])
+    with pytest.raises(StudyError, match="its lines must run over numbers or over labels, found both"):
+        Finding("one", "It is so.", {}, Chart("a", "b", "c", "d", [labels, numbers]))
+    with pytest.raises(StudyError, match="labels have no logarithm, found logarithmic_x"):
+        Finding("one", "It is so.", {}, Chart("a", "b", "c", "d", [labels], logarithmic_x=True))
     with pytest.raises(StudyError, match="two findings are called 'depth': rename one of them"):
         find_all([lambda trees: FOUND[:1], lambda trees: FOUND[:1]], {})
 
