@@ -74,9 +74,9 @@ def factors(trees):
             rms, above = np.sqrt(np.mean(left**2, axis=1)), np.mean(np.all(along[:, columns] > 1, axis=1))
             text.append(
                 f"cut at {cutoff:g} Å the depth must be multiplied by {', '.join(shown)} at {SHOWN[0]:g}, {SHOWN[1]:g} and "
-                f"{SHOWN[2]:g} K (P(all above 1) = {above:.2f}); the best single factor, {np.median(best):.3f}, leaves "
-                f"{np.median(rms):.1f} cm³/mol (root mean square) from {COLDEST:g} to {HOTTEST:g} K (P(below {TOLERANCE:g}) = "
-                f"{np.mean(rms < TOLERANCE):.2f})"
+                f"{SHOWN[2]:g} K (P(all above 1) {chance_text(above)}); the best single factor, {np.median(best):.3f}, leaves "
+                f"{np.median(rms):.1f} cm³/mol (root mean square) from {COLDEST:g} to {HOTTEST:g} K (P(below {TOLERANCE:g}) "
+                f"{chance_text(np.mean(rms < TOLERANCE))})"
             )
             values |= {f"factor_{cutoff:g}_at_{t:g}": float(middle[n]) for t, n in zip(SHOWN, columns, strict=True)}
             values |= {f"single_{cutoff:g}": float(np.median(best)), f"single_{cutoff:g}_rms": float(np.median(rms))}

@@ -16,6 +16,7 @@ from jax import Array
 import bayesff as bff
 from bayesff.assessment import Finding, Tolerance, Transfer
 from bayesff.calibration import CalibrationProblem, Prior, Term
+from bayesff.reporting.wording import probability
 
 jax.config.update("jax_enable_x64", True)
 
@@ -182,7 +183,9 @@ def carried(learnt: str, matrix: xarray.Dataset, within: xarray.Dataset, known: 
         off, sure = matrix.sel(fitted=learnt, tested=name), float(within["p_within"].sel(fitted=learnt, tested=name))
         size, low, high = (UNCERTAINTY * float(off[f"rmse_over_uncertainty{part}"]) for part in ("", "_q05", "_q95"))
         values |= {f"{name}_error": size, f"{name}_index": float(off["index"].sel(quantile="q50")), f"{name}_p_within": sure}
-        words.append(f"{name} {size:.2f} ({low:.2f} to {high:.2f}; all within {TOLERANCE} kJ/mol with probability {sure:.2f})")
+        words.append(
+            f"{name} {size:.2f} ({low:.2f} to {high:.2f}; all within {TOLERANCE} kJ/mol with probability {probability(sure)})"
+        )
         worse += [name] if size > without_factors(name) else []
     wanted, bare, made = (
         energies("pentane", convention).predict(with_factors(*factors), states("pentane")).mean
